@@ -1,0 +1,68 @@
+"""Talk to a model: one protocol, an OpenAI-compatible endpoint or a model in this process."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from prefkit.records import Messages
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How to draw a completion; temperature 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One completion wanted.
+
+    Attributes:
+        messages: The conversation so far.
+        sampling: How to draw the answer.
+        schema: JSON schema the answer should obey; the caller validates, whatever the server says.
+    """
+
+    messages: Messages
+    sampling: Sampling = Sampling()
+    schema: Mapping[str, Any] | None = None  # a JSON schema
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What came back.
+
+    Attributes:
+        text: The completion, special tokens removed.
+        finish_reason: stop, length, or the server's word; `error` when the request failed for good.
+        prompt_tokens: Tokens of the prompt.
+        completion_tokens: Tokens of the completion.
+        usd: Cost, None when the price is unknown.
+        error: Why it failed; empty otherwise.
+        cached: Answered from the request cache.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float | None = None
+    error: str = ""
+    cached: bool = False
+
+
+class ChatModel(Protocol):
+    """Completes conversations, many at a time."""
+
+    name: str
+    device: str
+    structured: bool  # strong enough for one structured call, else stepwise
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply a request, in order. A failed request is a Reply with `error`, not a raise."""
+        ...

@@ -1,0 +1,114 @@
+"""Options that stages share, and what happens around every stage."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from prefkit import console
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """What the shared options said."""
+
+    out: Path | None
+    resume: str | None
+    dry_run: bool
+    as_json: bool
+    quiet: bool
+    sets: tuple[str, ...]
+    config_file: Path | None
+
+    def execute(
+        self,
+        plan_stage: Callable[..., Any],  # (…, config, workspace) -> runs.Plan
+        run_stage: Callable[..., Any],  # (plan, settings) -> runs.Run
+        table: str,
+        flags: dict[str, Any],  # values as click parsed them
+        *sources: str,
+        next_step: str = "",
+    ) -> Any:  # the Run, or None after --dry-run
+        """Plan a stage, then run it or print the plan, and show the result."""
+        from prefkit import config, runs, workspace
+
+        space = workspace.Workspace.find(config_file=self.config_file)
+        settings = runs.Settings(space, self.out, self.resume)
+        stage_config = config.resolve(
+            config.TABLES[table], file=space.config_file, flags=flags, sets=self.sets
+        )
+        plan = plan_stage(*sources, stage_config, space)
+        if self.dry_run:
+            console.show_json(plan.describe())
+            return None
+        run = run_stage(plan, settings)
+        self.show(run, space, next_step)
+        return run
+
+    def show(
+        self, run: Any, space: Any, next_step: str
+    ) -> None:  # Run and Workspace stay unimported
+        """Show a finished run: its path, one JSON document, or a few lines and the next step."""
+        if self.as_json:
+            console.show_json({"run": str(run.path), **run.manifest.model_dump(mode="json")})
+            return
+        if self.quiet:
+            console.show(str(run.path))
+            return
+        manifest = run.manifest
+        made = ", ".join(f"{rows} {name}" for name, rows in manifest.outputs.items())
+        dropped = sum(manifest.dropped.values())
+        why = ", ".join(f"{rows} {rule}" for rule, rows in manifest.dropped.items())
+        console.show(f"{space.show(run.path)}: {made or 'done'} in {manifest.seconds:.1f} s")
+        if dropped:
+            console.show(f"dropped {dropped}: {why}")
+        if next_step:
+            console.say(f"next: {next_step}")
+
+
+def run_options(command: Command) -> Command:
+    """Add --out, --resume, --dry-run, --json, -q, --set, -c, --seed and --limit."""
+
+    def gather(**kwargs: Any) -> object:  # click's keyword arguments
+        options = RunOptions(
+            out=kwargs.pop("out"),
+            resume=kwargs.pop("resume"),
+            dry_run=kwargs.pop("dry_run"),
+            as_json=kwargs.pop("as_json"),
+            quiet=kwargs.pop("quiet"),
+            sets=kwargs.pop("sets"),
+            config_file=kwargs.pop("config_file"),
+        )
+        console.set_quiet(options.quiet)
+        return command(options=options, **kwargs)
+
+    gather.__name__ = getattr(command, "__name__", "command")
+    gather.__doc__ = command.__doc__
+    wrapped: Any = gather  # click hangs its parameters on the function
+    wrapped.__click_params__ = list(getattr(command, "__click_params__", []))
+    for option in reversed(_SHARED):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_SHARED = (
+    click.option("--out", type=click.Path(path_type=Path), help="Folder of the new run."),
+    click.option("--resume", metavar="RUN", help="Continue an unfinished run (`last` works)."),
+    click.option("--dry-run", is_flag=True, help="Print what would be done, as JSON."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+    click.option("-q", "--quiet", is_flag=True, help="Print only the run's path."),
+    click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="Set any key."),
+    click.option(
+        "-c",
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        help="prefkit.toml to use.",
+    ),
+    click.option("--seed", type=int, help="Seed of every random choice."),
+    click.option("--limit", type=click.IntRange(1), help="Use only the first N inputs."),
+)

@@ -1,0 +1,309 @@
+"""One model per table of `prefkit.toml`; how values from flags, environment and file combine.
+
+Precedence: flag > `--set table.key=value` > `PREFKIT_TABLE_KEY` > file > default.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.records import content_id
+from prefkit.storage import explain
+
+EMBEDDED = "embedded"  # the model name that stands for the wheel in FACTS: SmolLM2-135M-Instruct
+
+
+def neutral(default: Any, **how: Any) -> Any:  # a pydantic FieldInfo, typed Any by pydantic too
+    """A field that cannot change a result (speed, display): left out of the run's digest."""
+    return Field(default, json_schema_extra={"digest": False}, **how)
+
+
+class StageConfig(BaseModel):
+    """What every table shares."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    table: ClassVar[str]
+
+    seed: int = Field(0, description="Seed of every random choice in this stage.")
+    limit: int | None = Field(None, ge=1, description="Use only the first N inputs.")
+
+    def digest_fields(self) -> dict[str, Any]:  # JSON values
+        """What decides the result: every field that is not marked `neutral`."""
+        kept = {
+            name
+            for name, field in type(self).model_fields.items()
+            if not (
+                isinstance(field.json_schema_extra, dict) and "digest" in field.json_schema_extra
+            )
+        }
+        return self.model_dump(mode="json", include=kept)
+
+    def digest(self) -> str:
+        """Digest of `digest_fields`."""
+        return content_id(self.table, self.digest_fields())
+
+
+class ModelConfig(StageConfig):
+    """What every stage that talks to a model shares."""
+
+    model: str = Field(
+        EMBEDDED, description="`embedded`, a folder, a hub id, or `openai:NAME` for an endpoint."
+    )
+    base_url: str | None = Field(None, description="OpenAI-compatible endpoint.")
+    adapter: str | None = Field(None, description="LoRA adapter: a folder, a run or @stage.")
+    concurrency: int = neutral(8, ge=1, description="Requests in flight at an endpoint.")
+    batch_size: int = Field(8, ge=1, description="Sequences a batch for a local model.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_secret_in_url(cls, value: str | None) -> str | None:
+        if value and (urlsplit(value).username or urlsplit(value).password):
+            raise ValueError("holds a user or password; put the key in OPENAI_API_KEY instead")
+        return value
+
+
+class GenerateConfig(ModelConfig):
+    """`[generate]`: documents to Q&A examples."""
+
+    table: ClassVar[str] = "generate"
+
+    chunk_tokens: int = Field(220, ge=32, description="Aim for a chunk, in words and marks.")
+    per_chunk: int = Field(2, ge=1, le=20, description="Examples to draft from a chunk.")
+    total: int | None = Field(None, ge=1, description="Stop planning after about N examples.")
+    method: Literal["auto", "structured", "stepwise"] = "auto"
+    temperature: float = Field(0.3, ge=0, le=2)
+    prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
+
+
+class CleanConfig(StageConfig):
+    """`[clean]`: which examples stay, and which split they belong to."""
+
+    table: ClassVar[str] = "clean"
+
+    near_duplicates: float = Field(0.7, gt=0, le=1, description="Jaccard at which two are one.")
+    min_reference_words: int = Field(2, ge=1)
+    max_reference_words: int = Field(200, ge=1)
+    test_share: float = Field(0.25, ge=0, lt=1, description="Share of examples held out.")
+
+
+class CandidatesConfig(ModelConfig):
+    """`[candidates]`: several completions a prompt."""
+
+    table: ClassVar[str] = "candidates"
+
+    models: tuple[str, ...] = Field((), description="More models beside `model`.")
+    per_prompt: int = Field(4, ge=2, le=16, description="Completions a prompt, all models.")
+    temperatures: tuple[float, ...] = Field((0.7, 1.0), min_length=1)
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_tokens: int = Field(64, ge=1)
+    contexts: tuple[Literal["closed-book", "grounded"], ...] = Field(
+        ("closed-book", "grounded"), min_length=1, description="With or without the passage."
+    )
+
+
+class JudgeConfig(ModelConfig):
+    """`[judge]`: judgments by rule and by an LLM judge."""
+
+    table: ClassVar[str] = "judge"
+
+    judges: tuple[str, ...] = Field(
+        ("rule:reference",), min_length=1, description="`rule:reference`, or folders in judges/."
+    )
+    max_pairs_per_prompt: int = Field(3, ge=1, description="Pairs an LLM judge sees a prompt.")
+
+
+class PairsConfig(StageConfig):
+    """`[pairs]`: judgments to preference pairs."""
+
+    table: ClassVar[str] = "pairs"
+
+    margin: float = Field(0.1, ge=0, description="Least difference in strength, both on 0..1.")
+    sources: tuple[Literal["human", "judge", "rule"], ...] = ("human", "judge", "rule")
+
+
+class TrainConfig(StageConfig):
+    """`[train]`: what all training methods share; `[train.trainer]` goes to TRL as is."""
+
+    table: ClassVar[str] = "train"
+
+    model: str = EMBEDDED
+    adapter: str | None = Field(None, description="Adapter to start from: folder, run or @stage.")
+    lora_r: int = Field(16, ge=1)
+    lora_alpha: int = Field(32, ge=1)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: tuple[str, ...] = ("all-linear",)
+    load_in_4bit: bool = Field(False, description="QLoRA: NF4 base with double quantisation.")
+    beta: float | None = Field(None, gt=0, description="TRL's default of the method when unset.")
+    learning_rate: float | None = Field(None, gt=0, description="The method's default when unset.")
+    num_train_epochs: float = Field(1.0, gt=0)
+    max_steps: int | None = Field(None, ge=1)
+    per_device_train_batch_size: int = Field(4, ge=1)
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    max_length: int = Field(1024, ge=16)
+    save_steps: int = Field(20, ge=1, description="Steps between checkpoints.")
+    trainer: dict[str, Any] = Field(  # TRL's config judges these
+        default_factory=dict, description="Passed to TRL's config as is."
+    )
+
+
+class EvalConfig(ModelConfig):
+    """`[eval]`: the funnel."""
+
+    table: ClassVar[str] = "eval"
+
+    judge: str = Field("helpfulness", description="A folder in judges/.")
+    judge_model: str | None = Field(None, description="Model that plays the judge; default model.")
+    judge_base_url: str | None = None
+    suites: tuple[str, ...] = Field(("basics",), description="Folders in benchmarks/suites.")
+    max_tokens: int = Field(64, ge=1)
+    judge_pairs: int = Field(50, ge=0, description="Most prompts shown to the judge.")
+    raters: int = Field(2, ge=0, description="Blind workbooks to write.")
+    sheet_items: int = Field(20, ge=0, description="Items a workbook.")
+    preferences: str | None = Field(None, description="Held-out pairs: file, run or @stage.")
+
+
+TABLES: dict[str, type[StageConfig]] = {
+    config.table: config
+    for config in (
+        GenerateConfig,
+        CleanConfig,
+        CandidatesConfig,
+        JudgeConfig,
+        PairsConfig,
+        TrainConfig,
+        EvalConfig,
+    )
+}
+
+Config = TypeVar("Config", bound=StageConfig)
+
+
+def resolve(
+    model: type[Config],
+    *,
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,  # values as click parsed them
+    sets: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """The configuration of one stage from all places that may set it.
+
+    Raises:
+        PrefkitError: A key is unknown or a value does not fit; names the place it came from.
+    """
+    layers = [
+        (str(file), _from_file(file, model)),
+        ("the environment", _from_environ(model, os.environ if environ is None else environ)),
+        ("--set", _from_sets(model, sets)),
+        ("the command line", {k: v for k, v in (flags or {}).items() if v is not None}),
+    ]
+    values: dict[str, Any] = {}  # merged, later layers win
+    origin: dict[str, str] = {}
+    for place, layer in layers:
+        for key, value in layer.items():
+            old = values.get(key)
+            values[key] = (
+                old | value if isinstance(old, dict) and isinstance(value, dict) else value
+            )
+            origin[key] = place
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise PrefkitError(
+            f"{origin.get(key, 'configuration')}: [{model.table}] {explain(error, model)}",
+            hint="See every key with `prefkit init --show-config`.",
+            exit_code=EXIT_USAGE,
+        ) from error
+
+
+def read_file(path: Path) -> dict[str, Any]:  # TOML values
+    """Parse `prefkit.toml`, refusing unknown tables.
+
+    Raises:
+        PrefkitError: The file is not TOML, or has a table prefkit does not know.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PrefkitError(f"{path}: not valid TOML: {error}.") from error
+    except OSError as error:
+        raise PrefkitError(f"{path}: cannot be read: {error.strerror}.") from error
+    for table, value in content.items():
+        if table not in TABLES or not isinstance(value, dict):
+            raise PrefkitError(
+                f"{path}: `{table}` is not a table of prefkit.toml" + _suggest(table, TABLES) + ".",
+                hint=f"The tables are: {', '.join(TABLES)}.",
+                exit_code=EXIT_USAGE,
+            )
+    return content
+
+
+def _from_file(path: Path | None, model: type[StageConfig]) -> dict[str, Any]:  # TOML values
+    return {} if path is None else read_file(path).get(model.table, {})
+
+
+def _from_environ(model: type[StageConfig], environ: Mapping[str, str]) -> dict[str, Any]:
+    prefix = f"PREFKIT_{model.table.upper()}_"
+    return {
+        name: _parse(environ[prefix + name.upper()])
+        for name in model.model_fields
+        if prefix + name.upper() in environ
+    }
+
+
+def _from_sets(model: type[StageConfig], sets: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}  # nested for train.trainer.key
+    for item in sets:
+        path, equals, text = item.partition("=")
+        table, *keys = path.strip().split(".")
+        if not equals or not keys:
+            raise PrefkitError(
+                f"--set {item}: expected table.key=value.",
+                hint=f"For example `--set {model.table}.seed=7`.",
+                exit_code=EXIT_USAGE,
+            )
+        if table not in TABLES:
+            raise PrefkitError(
+                f"--set {item}: no table `{table}`" + _suggest(table, TABLES) + ".",
+                hint=f"The tables are: {', '.join(TABLES)}.",
+                exit_code=EXIT_USAGE,
+            )
+        if table != model.table:
+            continue
+        place = values
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = _parse(text)
+    return values
+
+
+def _parse(text: str) -> Any:  # a TOML value, else the text itself
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _suggest(name: str, known: Mapping[str, Any]) -> str:  # only the keys are read
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines `key: old -> new` for every key whose value differs."""
+    lines = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            lines += differing_keys(before, after, f"{prefix}{key}.")
+        elif before != after:
+            lines.append(f"{prefix}{key}: {before!r} -> {after!r}")
+    return lines

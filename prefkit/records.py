@@ -1,0 +1,228 @@
+"""Every record that travels between stages, one JSON object a line.
+
+Column names are TRL's where TRL has one. A record's id is made from its content, so the same
+input has the same id on every machine; `metadata` holds strings only.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Role = Literal["system", "user", "assistant", "tool"]
+Split = Literal["train", "test"]
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    content: str
+
+
+def _turns(role: Role) -> BeforeValidator:
+    def from_text(value: Any) -> Any:  # pydantic validates what this lets through
+        return [{"role": role, "content": value}] if isinstance(value, str) else value
+
+    return BeforeValidator(from_text)
+
+
+# A plain string is accepted on read: one user turn as a prompt, one assistant turn as a completion.
+Prompt = Annotated[tuple[Message, ...], _turns("user"), Field(min_length=1)]
+Completion = Annotated[tuple[Message, ...], _turns("assistant"), Field(min_length=1)]
+Messages = tuple[Message, ...]
+
+
+def user(content: str) -> Messages:
+    """A prompt of one user turn."""
+    return (Message(role="user", content=content),)
+
+
+def assistant(content: str) -> Messages:
+    """A completion of one assistant turn."""
+    return (Message(role="assistant", content=content),)
+
+
+def text_of(messages: Sequence[Message]) -> str:
+    """The contents of all turns, joined by blank lines."""
+    return "\n\n".join(message.content for message in messages)
+
+
+def content_id(*parts: Any) -> str:  # anything JSON can say
+    """First 16 hex digits of the SHA-256 of `parts` as canonical JSON."""
+    canonical = json.dumps(parts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class Record(BaseModel):
+    """What all records share: frozen, unknown fields refused, an id made from `identity`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    identity: ClassVar[tuple[str, ...]] = ()
+
+    id: str = Field(default="", description="First 16 hex of SHA-256 over kind and identity.")
+    metadata: dict[str, str] = Field(default_factory=dict, description="Free notes, text only.")
+
+    @model_validator(mode="after")
+    def _fill_id(self) -> Self:
+        if not self.id:
+            fields = self.model_dump(mode="json", include=set(self.identity))
+            object.__setattr__(
+                self,
+                "id",
+                content_id(type(self).__name__, *(fields[name] for name in self.identity)),
+            )
+        return self
+
+    def json_line(self) -> str:
+        """The record as one line of JSON, without the line break."""
+        return self.model_dump_json()
+
+
+class Document(Record):
+    """One source file, read as text."""
+
+    identity = ("source", "text")
+
+    text: str = Field(description="The whole text; chunk offsets point into it.")
+    source: str = Field(description="Where it was read from, relative to the documents folder.")
+    title: str = Field(default="", description="First heading, or the file's name.")
+    license: str = Field(default="", description="SPDX id or wording, when known.")
+    sha256: str = Field(description="Of the file's bytes.")
+
+
+class Chunk(Record):
+    """A passage of a document: `document.text[start:end] == text`."""
+
+    identity = ("document_id", "start", "end", "text")
+
+    document_id: str = Field(description="The Document it was cut from.")
+    text: str = Field(description="The passage, exactly as in the document.")
+    start: int = Field(ge=0, description="First character in the document's text.")
+    end: int = Field(ge=0, description="One past the last character.")
+    page: int | None = Field(default=None, description="1-based page where it starts, if paged.")
+    headings: tuple[str, ...] = Field(default=(), description="Heading path, outermost first.")
+
+
+class Quote(BaseModel):
+    """A span of a chunk that supports an answer: `chunk.text[start:end]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chunk_id: str
+    start: int = Field(ge=0)
+    end: int = Field(gt=0)
+
+
+class Example(Record):
+    """A question with its grounded reference answer."""
+
+    identity = ("prompt", "reference")
+
+    prompt: Prompt = Field(description="The conversation up to the answer.")
+    reference: str = Field(min_length=1, description="The answer, supported by the quotes.")
+    quotes: tuple[Quote, ...] = Field(default=(), description="Where the documents say so.")
+    kind: str = Field(default="factual", description="Sort of question.")
+    generator: str = Field(default="", description="What drafted it: model and method.")
+    split: Split | None = Field(default=None, description="Decided once, by `clean`.")
+
+
+class Candidate(Record):
+    """One completion of an example's prompt, to be judged against its siblings."""
+
+    identity = ("prompt_id", "completion", "model", "sampling", "seed")
+
+    prompt_id: str = Field(description="The Example it answers.")
+    completion: Completion = Field(description="What the model wrote.")
+    model: str = Field(description="Which model, adapter and context wrote it.")
+    sampling: dict[str, float] = Field(default_factory=dict, description="Temperature, top_p, …")
+    seed: int = Field(default=0, description="Seed of this sample.")
+    finish_reason: str = Field(default="stop", description="stop, length, or the server's word.")
+    tokens: int = Field(default=0, ge=0, description="Completion tokens.")
+
+
+JudgmentSource = Literal["human", "judge", "rule"]
+
+
+class Judgment(Record):
+    """One annotator's view of the candidates of one prompt. Lower rank is better; equal ties."""
+
+    identity = ("prompt_id", "annotator", "source", "ranks", "ratings", "edit")
+
+    prompt_id: str = Field(description="The Example whose candidates are judged.")
+    ranks: dict[str, int] | None = Field(default=None, description="candidate_id: 1 is best.")
+    ratings: dict[str, float] | None = Field(default=None, description="candidate_id: score.")
+    edit: str | None = Field(default=None, description="A better completion, written by hand.")
+    annotator: str = Field(description="Who or what judged: a name, a judge, a rule.")
+    source: JudgmentSource = Field(description="A rule is a rule: nothing pretends to be human.")
+    status: Literal["submitted", "skipped", "unscored"] = "submitted"
+    shown_order: tuple[str, ...] = Field(default=(), description="Candidate ids as shown.")
+    guideline_sha256: str = Field(default="", description="Of the guideline or judge prompt.")
+    seconds: float | None = Field(default=None, ge=0, description="Time spent.")
+
+
+class PreferencePair(Record):
+    """A chosen and a rejected completion of one prompt (TRL's preference format)."""
+
+    identity = ("prompt", "chosen", "rejected")
+
+    prompt: Prompt
+    chosen: Completion
+    rejected: Completion
+    prompt_id: str = ""
+    chosen_id: str = ""
+    rejected_id: str = ""
+    score_chosen: float | None = None
+    score_rejected: float | None = None
+    margin: float | None = Field(default=None, description="score_chosen - score_rejected.")
+    votes_for: int = Field(default=0, ge=0, description="Judgments that rank chosen above.")
+    votes_against: int = Field(default=0, ge=0, description="Judgments that rank it below.")
+    source: str = Field(default="", description="human, judge, rule, or several joined by +.")
+    split: Split | None = None
+
+
+class UnpairedPreference(Record):
+    """A completion with a thumb up or down (TRL's unpaired preference format, for KTO)."""
+
+    identity = ("prompt", "completion", "label")
+
+    prompt: Prompt
+    completion: Completion
+    label: bool
+    prompt_id: str = ""
+    candidate_id: str = ""
+    source: str = ""
+    split: Split | None = None
+
+
+class Verdict(Record):
+    """One judge call on one pair of completions, in one order."""
+
+    identity = ("sample_id", "judge", "judge_sha256", "swapped", "model", "raw")
+
+    sample_id: str = Field(description="What was judged: the prompt and both completions.")
+    judge: str
+    judge_sha256: str = Field(description="Of the judge's card and prompt.")
+    model: str = Field(default="", description="The model that played the judge.")
+    winner: Literal["a", "b", "tie"] | None = Field(default=None, description="None: unscored.")
+    score: float | None = None
+    status: Literal["scored", "unscored"] = "scored"
+    raw: str = Field(default="", description="The judge's reply, stored before parsing.")
+    swapped: bool = Field(default=False, description="Shown b first; winner is in a, b terms.")
+    tokens: int = 0
+    usd: float | None = Field(default=None, description="None when the price is unknown.")
+
+
+class Dropped(Record):
+    """What left the pipeline, where, and why."""
+
+    identity = ("record_id", "stage", "rule", "detail")
+
+    record_id: str
+    stage: str
+    rule: str = Field(description="Short name of the reason, counted in the manifest.")
+    detail: str = ""

@@ -1,0 +1,162 @@
+"""Files on disk: atomic writes, JSONL that names its bad lines, hashes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from prefkit.errors import PrefkitError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a temporary neighbour, synced, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:  # anything JSON can say
+    """Write indented JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Generator[Any]:
+    """A binary file that appears under its name only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
+    """Write records as JSONL, whole or not at all; returns how many."""
+    rows = 0
+    with writing(path) as file:
+        for record in records:
+            file.write(record.model_dump_json().encode() + b"\n")
+            rows += 1
+    return rows
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield `(line number, object)`; blank lines are skipped.
+
+    Raises:
+        PrefkitError: The file cannot be read, is not UTF-8, or a line is not a JSON object.
+    """
+    for number, line in _lines(path):
+        try:
+            value = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = getattr(error, "msg", "nested too deeply")
+            raise PrefkitError(
+                f"{path}:{number}: not valid JSON: {reason}.",
+                hint="Every line must be one whole JSON object; mend or delete this line.",
+            ) from error
+        if not isinstance(value, dict):
+            raise PrefkitError(
+                f"{path}:{number}: expected a JSON object, found {type(value).__name__}.",
+                hint='A record looks like {"prompt": …}, one a line.',
+            )
+        yield number, value
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                if line.strip():
+                    yield number, line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PrefkitError(
+            f"{path}:{number}: not UTF-8 (byte {error.start} of the line).",
+            hint=f"Convert it first: `iconv -f WINDOWS-1252 -t UTF-8 {path} > fixed.jsonl`.",
+        ) from error
+    except OSError as error:
+        raise PrefkitError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def read_records(path: Path, model: type[Model]) -> Iterator[Model]:
+    """Yield validated records of a JSONL file.
+
+    Raises:
+        PrefkitError: Names the file, line and field of the first record that is not a `model`.
+    """
+    for number, value in read_json_lines(path):
+        yield validated(value, model, f"{path}:{number}")
+
+
+def validated(value: Any, model: type[Model], where: str) -> Model:  # pydantic judges the value
+    """`value` as a `model`, or one error that names `where` and the field."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise PrefkitError(
+            f"{where}: {explain(error, model)}",
+            hint=f"A {model.__name__} has the fields: {', '.join(model.model_fields)}.",
+        ) from error
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of a pydantic error as `field: what`, with the closest known name."""
+    import difflib
+
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or model.__name__
+    message = f"`{field}`: {first['msg'].removeprefix('Value error, ')}"
+    if first["type"] == "extra_forbidden":
+        message = f"`{field}` is not a field of {model.__name__}"
+        close = difflib.get_close_matches(str(first["loc"][-1]), list(model.model_fields), 1)
+        message += f"; did you mean `{close[0]}`?" if close else ""
+    more = error.error_count() - 1
+    return message + (f" (and {more} more problem{'s' if more > 1 else ''})" if more else "")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, or of the sorted (relative name, hash) list of a folder."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_lines(path: Path) -> int:
+    """How many non-blank lines a file has."""
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
