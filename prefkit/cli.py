@@ -15,7 +15,17 @@ from prefkit.errors import EXIT_FIXABLE, EXIT_INTERRUPTED, PrefkitError
 RUN_NOTE = "prefkit-run: "
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _InWorkingOrder(click.Group):
+    """Lists commands in the order people use them, not by letter."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InWorkingOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(prefkit.__version__)
 def group() -> None:
     """Take a team from documents to a model that people prefer, with proof.

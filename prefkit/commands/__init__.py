@@ -5,4 +5,10 @@ import click
 
 def in_order() -> list[click.Command]:
     """Every command, in the order people work."""
-    return []
+    from prefkit.commands import doctor, init, runs
+
+    return [
+        init.command,
+        runs.command,
+        doctor.command,
+    ]
