@@ -5,10 +5,11 @@ import click
 
 def in_order() -> list[click.Command]:
     """Every command, in the order people work."""
-    from prefkit.commands import doctor, init, runs
+    from prefkit.commands import demo, doctor, init, runs
 
     return [
         init.command,
         runs.command,
         doctor.command,
+        demo.command,
     ]
