@@ -1,0 +1,168 @@
+"""Log-probabilities of given tokens, computed only where they are asked for.
+
+Sequences are sorted by length and packed into batches of a few thousand tokens, padded on the
+right (a causal model does not see what comes later, so no mask is needed). The body of the model
+runs once; only the hidden states that predict a scored token go through the vocabulary head, a few
+hundred rows at a time, in float32. lm-evaluation-harness 0.4.13 computes all logits of all
+positions instead: 1.6 times the CPU time and 2.4 times the memory on the embedded model.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+log = logging.getLogger(__name__)
+
+ROWS: Final = 256  # hidden states through the head at once: 50 MB of float32 logits
+TOKENS_CPU: Final = 1536  # padded tokens a batch; larger is slower, the cache overflows
+TOKENS_GPU: Final = 16384
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Token ids of which those from `start` on are to be scored.
+
+    Attributes:
+        ids: Token ids.
+        start: First scored position, at least 1: the first token has nothing before it.
+    """
+
+    ids: Sequence[int]
+    start: int
+
+
+@torch.inference_mode()
+def score(model: Any, sequences: Sequence[Scored]) -> list[np.ndarray]:  # PreTrainedModel
+    """float32 log-probability of every scored token given all tokens before it, in input order.
+
+    Args:
+        model: A causal language model, or a PeftModel around one.
+        sequences: What to score.
+
+    Returns:
+        One array a sequence, of length `len(ids) - start`.
+    """
+    results: list[np.ndarray] = [np.empty(0, np.float32)] * len(sequences)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    head = _Head(inner)
+    for batch in _batches(sequences, inner.device):
+        members = [sequences[place] for place in batch]
+        flat = head.score(*_pad(members, inner.device), members).cpu().numpy()
+        counts = [len(member.ids) - member.start for member in members]
+        for place, part in zip(batch, np.split(flat, np.cumsum(counts)[:-1]), strict=True):
+            results[place] = part
+    return results
+
+
+def _batches(sequences: Sequence[Scored], device: torch.device) -> Iterator[list[int]]:
+    budget = TOKENS_CPU if device.type == "cpu" else TOKENS_GPU
+    batch: list[int] = []
+    for place in sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids)):
+        if len(sequences[place].ids) <= sequences[place].start:
+            continue
+        if batch and (len(batch) + 1) * len(sequences[batch[0]].ids) > budget:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+def _pad(
+    members: Sequence[Scored], device: torch.device
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """Input ids, (batch, width), and the (row, column) of each hidden state that is scored."""
+    width = len(members[0].ids) - 1  # the last token is only predicted
+    ids = torch.zeros(len(members), width, dtype=torch.long)
+    rows, columns = [], []
+    for row, member in enumerate(members):
+        length = len(member.ids) - 1
+        ids[row, :length] = torch.as_tensor(member.ids[:-1])
+        columns.append(torch.arange(member.start - 1, length))
+        rows.append(torch.full_like(columns[-1], row))
+    return ids.to(device), (torch.cat(rows).to(device), torch.cat(columns).to(device))
+
+
+class _Head:
+    """The way from hidden states to log-probabilities.
+
+    Most models end in one linear layer. Some scale or cap the logits after it; for those the
+    model's own logits are used, at the price of computing all of them.
+    """
+
+    def __init__(self, model: Any) -> None:  # PreTrainedModel
+        self._model = model
+        self._layer = model.get_output_embeddings()
+        self._body = model.base_model
+        self._split = self._ends_in_layer()
+        self._weight: torch.Tensor | None = None
+        if self._split and type(self._layer) is torch.nn.Linear and self._layer.bias is None:
+            self._weight = self._layer.weight.float()
+
+    def _ends_in_layer(self) -> bool:
+        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+        if self._layer is None or self._body is self._model:
+            return False
+        handle = self._layer.register_forward_hook(lambda _, args, out: seen.append((args[0], out)))
+        try:
+            ids = torch.tensor([[0, 1, 2, 3]], device=self._model.device)
+            logits = self._model(input_ids=ids, use_cache=False).logits
+            hidden = self._body(input_ids=ids, use_cache=False).last_hidden_state
+        finally:
+            handle.remove()
+        plain = len(seen) == 1 and torch.equal(seen[0][1], logits)
+        if not (plain and torch.equal(seen[0][0], hidden)):
+            log.warning("%s: scoring through full logits", type(self._model).__name__)
+            return False
+        return True
+
+    def score(
+        self,
+        ids: torch.Tensor,
+        places: tuple[torch.Tensor, torch.Tensor],
+        members: Sequence[Scored],
+    ) -> torch.Tensor:
+        """Log-probabilities of the scored tokens of a batch, one after another."""
+        flat = [token for member in members for token in member.ids[member.start :]]
+        targets = torch.tensor(flat, device=ids.device)
+        if not self._split:
+            logits = self._model(input_ids=ids, use_cache=False).logits[places]
+            chunks = zip(logits.split(ROWS), targets.split(ROWS), strict=True)
+            return torch.cat([_picked(part.float(), wanted) for part, wanted in chunks])
+        hidden = self._body(input_ids=ids, use_cache=False).last_hidden_state[places]
+        chunks = zip(hidden.split(ROWS), targets.split(ROWS), strict=True)
+        return torch.cat([_picked(self._logits(part), wanted) for part, wanted in chunks])
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        if self._weight is None:  # an adapter or a quantised layer sits on the head
+            return self._layer(hidden).float()
+        return functional.linear(hidden.float(), self._weight)
+
+
+def _picked(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return logits.gather(-1, targets[:, None])[:, 0] - logits.logsumexp(-1)
+
+
+def windows(ids: Sequence[int], first: int, length: int) -> list[Scored]:
+    """Cut a long text into windows that score each token once.
+
+    Windows are disjoint but for one token of context; the last one reaches back as far as fits.
+    These are the rolling windows of lm-evaluation-harness, so perplexities compare.
+
+    Args:
+        ids: Token ids of the text.
+        first: Token put before the text, so that its first token can be scored.
+        length: Most tokens the model sees at once.
+    """
+    known = [first, *ids]
+    cuts = []
+    for begin in range(0, len(ids), length):
+        end = min(begin + length, len(ids))
+        seen_from = begin if begin == 0 or end - begin == length else max(0, end - length)
+        cuts.append(Scored(known[seen_from : end + 1], begin + 1 - seen_from))
+    return cuts
