@@ -1,0 +1,1 @@
+"""Which examples stay, and which split they belong to."""

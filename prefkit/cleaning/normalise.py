@@ -1,0 +1,104 @@
+"""One spelling for one text: Unicode NFC, no invisible characters, plain line ends and spaces.
+
+Invisible characters (zero-width, bidirectional controls, tags) carry hidden instructions in
+documents and make equal texts unequal, so they go; a joiner stays where a script or an emoji
+needs it. Code between fences keeps its spacing.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from prefkit.records import Message
+
+LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+# Control characters, surrogates, and the format characters (category Cf) that nobody sees.
+# Visible ones (Arabic number signs, Mongolian and Egyptian shaping) stay.
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+# Zero-width (non-)joiners shape Persian and Indic words and join emoji. Elsewhere they only hide.
+_SHAPED = "[\u0590-\u1fff\u2190-\u2fff\u3001-\uffef\U00010000-\U000dffff]"
+STRAY_JOINER = re.compile(f"(?<!{_SHAPED})[\u200c\u200d]|[\u200c\u200d](?!{_SHAPED})")
+SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+SPACE_RUN = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
+FENCE = re.compile(r" {0,3}(```|~~~)")
+# Marks of a sentence say nothing about what is asked; signs such as + # - < % do.
+SENTENCE_MARK = re.compile("[.,;:!?\"'`´‘’‚“”„«»‹›…()\\[\\]{}¿¡、。，；：！？（）「」『』]+")
+# Han and kana are written without spaces: one character counts as one word.
+WORD = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
+)
+
+
+def normalise(text: str) -> str:
+    """`text` in its one spelling; normalising twice changes nothing more."""
+    for _, step in _STEPS:
+        text = step(text)
+    return text
+
+
+def what_changed(text: str) -> tuple[str, ...]:
+    """Which kinds of change `normalise` makes: unicode, line-ends, invisible, spaces."""
+    changed: list[str] = []
+    for name, step in _STEPS:
+        after = step(text)
+        if after != text and name not in changed:
+            changed.append(name)
+        text = after
+    return tuple(changed)
+
+
+def matching_key(text: str) -> str:
+    """What two texts share when they differ only in case, spacing, width or sentence marks."""
+    folded = unicodedata.normalize("NFKC", normalise(text)).casefold()
+    return " ".join(SENTENCE_MARK.sub(" ", folded).split()) or folded
+
+
+def conversation_key(messages: Sequence[Message]) -> tuple[tuple[str, str], ...]:
+    """`matching_key` of every turn, with its role."""
+    return tuple((message.role, matching_key(message.content)) for message in messages)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, marks without a letter or digit left out."""
+    return [word for word in WORD.findall(text) if any(map(str.isalnum, word))]
+
+
+def _compose(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _line_ends(text: str) -> str:
+    return LINE_END.sub("\n", text)
+
+
+def _without_invisible(text: str) -> str:
+    return STRAY_JOINER.sub("", INVISIBLE.sub("", text))
+
+
+def _spaces(text: str) -> str:
+    lines: list[str] = []
+    fence = ""
+    for line in SPACE.sub(" ", text).strip().split("\n"):
+        mark = FENCE.match(line)
+        if mark and fence in ("", mark[1]):
+            fence = "" if fence else mark[1]
+        if fence or mark:
+            lines.append(line)
+        elif line.strip() or (lines and lines[-1]):
+            lines.append(SPACE_RUN.sub(" ", line.rstrip()))
+    return "\n".join(lines)
+
+
+# Composing comes first so that the later steps see final characters, and again because taking an
+# invisible character out can bring a letter and its accent together.
+_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("unicode", _compose),
+    ("line-ends", _line_ends),
+    ("invisible", _without_invisible),
+    ("unicode", _compose),
+    ("spaces", _spaces),
+)

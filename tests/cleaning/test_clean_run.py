@@ -1,0 +1,195 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from prefkit.cleaning.run import plan_clean, run_clean
+from prefkit.cli import main
+from prefkit.config import CleanConfig
+from prefkit.records import Chunk, Dropped, Example, Quote
+from prefkit.runs import Plan, Run, Settings, read_manifest
+from prefkit.storage import read_records, write_jsonl
+
+NAMES = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Gorse", "Hazel", "Iris", "Juniper")
+
+
+def generated(workspace, documents=5):
+    """A finished generate run: two examples a document, and one bad draft."""
+    chunks = [
+        Chunk(document_id=f"d{n}", text=f"The {NAMES[n]} passage.", start=0, end=20)
+        for n in range(documents)
+    ]
+    examples = [
+        Example(
+            prompt=f"Who keeps the {what} of {NAMES[n]}?",
+            reference=f"The {NAMES[n]} warden keeps the {what}.",
+            quotes=(Quote(chunk_id=chunks[n].id, start=0, end=4),),
+        )
+        for n in range(documents)
+        for what in ("key", "hut book of records")
+    ]
+    bad = Example(prompt="Who is it?", reference="I'm sorry, but I can't help.")
+    plan = Plan(stage="generate", config=CleanConfig())
+    with Run.start(plan, Settings(workspace)) as run:
+        run.record("all", {"chunks": chunks, "examples": [*examples, bad]})
+        run.finish(["all"])
+    return run
+
+
+def stream(run, name):
+    return list(read_records(run.path / "data" / f"{name}.jsonl", Example))
+
+
+def command(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(["clean", *arguments])
+    out, err = capsys.readouterr()
+    return stop.value.code, out, err
+
+
+def test_clean_writes_both_splits_the_drops_and_what_was_done(workspace):
+    source = generated(workspace)
+    run = run_clean(plan_clean("@generate", CleanConfig(), workspace), Settings(workspace))
+    train, test = stream(run, "examples/train"), stream(run, "examples/test")
+    assert (len(train), len(test)) == (8, 2)
+    assert {e.split for e in train} == {"train"}
+    assert {e.split for e in test} == {"test"}
+    assert {e.quotes[0].chunk_id for e in train}.isdisjoint(e.quotes[0].chunk_id for e in test)
+    dropped = list(read_records(run.path / "dropped.jsonl", Dropped))
+    assert [(d.stage, d.rule) for d in dropped] == [("clean", "refusal")]
+    assert run.manifest.totals["groups"] == 5
+    assert {entry.run for entry in run.manifest.inputs} == {source.path.name}
+    card = (run.path / "README.md").read_text()
+    assert "8 to train on and 2 held out" in card
+    assert "Split by document" in card
+
+
+def test_the_run_loads_in_datasets(workspace):
+    import datasets
+
+    generated(workspace)
+    run = run_clean(plan_clean("@generate", CleanConfig(), workspace), Settings(workspace))
+    loaded = datasets.load_dataset(str(run.path), "examples")
+    assert {name: len(rows) for name, rows in loaded.items()} == {"train": 8, "test": 2}
+
+
+def test_an_empty_set_after_cleaning_lists_the_drops_by_rule(workspace, capsys):
+    generated(workspace)
+    code, _, err = command(capsys, "@generate", "--min-reference-words", "90")
+    assert code == 1
+    assert "No example is left after cleaning 11: 11 too-short" in err
+    (folder,) = workspace.run_folders("clean")
+    assert read_manifest(folder).status == "failed"
+    assert len(list(read_records(folder / "dropped.jsonl", Dropped))) == 11
+
+
+def test_one_document_names_the_flag_that_splits_it(workspace, capsys):
+    generated(workspace, documents=1)
+    code, _, err = command(capsys, "@generate")
+    assert code == 1
+    assert "--split-by chunk" in err
+    assert command(capsys, "@generate", "--split-by", "example", "-q")[0] == 0
+
+
+def test_foreign_prompts_and_completions_can_be_cleaned(workspace, capsys):
+    rows = [
+        {"prompt": f"Who keeps the key of {name}?", "completion": f"The {name} warden.", "n": 3}
+        for name in NAMES
+    ]
+    (workspace.root / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, out, _ = command(capsys, "mine.jsonl", "--json")
+    assert code == 0
+    assert json.loads(out)["outputs"] == {"examples/train": 8, "examples/test": 2}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"prompt": "a", "reference": "b c"', "mine.jsonl:2: not valid JSON"),
+        ('{"prompt": "a", "reference": 3}', "mine.jsonl:2: `reference`"),
+        ('{"prompt": "a", "refrence": "b c"}', "did you mean `reference`?"),
+        ('{"prompt": "a", "reference": ""}', "mine.jsonl:2: `reference`"),
+        ('{"prompt": "a", "reference": "\\ud800 b"}', "mine.jsonl:2: `reference`"),
+        ('{"id": "x", "prompt": "a", "reference": "b", "metadata": {}, "bad": 1}', "`bad`"),
+    ],
+)
+def test_a_bad_line_is_one_error_that_names_it(workspace, capsys, line, says):
+    first = '{"prompt": "Who keeps it?", "reference": "The warden keeps it."}\n'
+    (workspace.root / "mine.jsonl").write_text(first + line + "\n")
+    code, out, err = command(capsys, "mine.jsonl")
+    assert code == 1
+    assert says in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert not workspace.runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["@generate"], "no finished generate run"),
+        (["nothing.jsonl"], "no such file or run"),
+        (["@generate", "--set", "clean.near=0.5"], "`near` is not a field"),
+        (["@generate", "--skip-rule", "truncate"], "did you mean `truncated`?"),
+        (["@generate", "--min-reference-words", "9", "--max-reference-words", "5"], "is over"),
+        (["@generate", "--split-by", "page"], "Invalid value for '--split-by'"),
+        (["@generate", "--test-share", "1"], "Invalid value for '--test-share'"),
+    ],
+)
+def test_a_wrong_call_is_one_error(workspace, capsys, arguments, says):
+    code, _, err = command(capsys, *arguments)
+    assert code in (1, 2)
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_an_empty_file_is_refused(workspace, capsys):
+    (workspace.root / "mine.jsonl").write_text("\n")
+    code, _, err = command(capsys, "mine.jsonl")
+    assert (code, "holds no examples" in err) == (1, True)
+
+
+def test_limit_takes_the_first(workspace):
+    generated(workspace)
+    plan = plan_clean("@generate", CleanConfig(limit=4), workspace)
+    assert plan.counts == {"examples": 4, "chunks": 2}
+
+
+def test_killed_at_any_instant_and_resumed_it_ends_the_same(workspace, monkeypatch):
+    rows = [
+        Example(prompt=f"who{n} keeps{n} it{n}?", reference=f"warden{n} keeps it{n}")
+        for n in range(25)
+    ]
+    write_jsonl(workspace.root / "mine.jsonl", rows)
+    monkeypatch.setattr("prefkit.cleaning.run.BLOCK", 10)
+    whole = run_clean(plan_clean("mine.jsonl", CleanConfig(), workspace), Settings(workspace))
+    script = (
+        "import os, signal\n"
+        "from prefkit import runs\n"
+        "from prefkit.cleaning import run\n"
+        "run.BLOCK = 10\n"
+        "record = runs.Run.record\n"
+        "def dies(self, unit, *rest, **named):\n"
+        "    if unit == 'examples-00000010': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    record(self, unit, *rest, **named)\n"
+        "runs.Run.record = dies\n"
+        "from prefkit.cli import main\n"
+        "main(['clean', 'mine.jsonl'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=os.environ, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    settings = Settings(workspace, resume="last")
+    resumed = run_clean(plan_clean("mine.jsonl", CleanConfig(), workspace), settings)
+    assert resumed.manifest.resumed == 1
+    for name in ("examples/train", "examples/test"):
+        file = f"data/{name}.jsonl"
+        assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()
+    again = run_clean(plan_clean("mine.jsonl", CleanConfig(), workspace), settings_of(resumed))
+    assert read_manifest(again.path).status == "finished"
+
+
+def settings_of(run):
+    return Settings(resume=str(run.path))

@@ -1,0 +1,105 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefkit.cleaning.normalise import (
+    conversation_key,
+    matching_key,
+    normalise,
+    what_changed,
+    words,
+)
+from prefkit.records import user
+
+PIECES = (
+    *"a e\t \n\r`~<=()「か한😀",
+    "\r\n",
+    "```",
+    "~~~",
+    "    ",
+    "\u200c",  # zero-width non-joiner
+    "\u200d",  # zero-width joiner
+    "\u200b",
+    "\u202e",
+    "\u0301",
+    "\u0338",
+    "\u2126",  # ohm sign, composes to omega
+    "\u1fef",  # composes to a backtick
+    "\u3000",
+    "\ufe0f",
+    "\u3099",
+    "\u1100",
+    "\u1161",
+    "\ud800",
+)
+texts = st.lists(st.one_of(st.characters(), st.sampled_from(PIECES)), max_size=14).map("".join)
+
+
+@given(texts)
+def test_normalising_twice_changes_nothing_more(text):
+    once = normalise(text)
+    assert normalise(once) == once
+    assert what_changed(once) == ()
+    assert once == text or what_changed(text)
+    assert matching_key(once) == matching_key(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "changes"),
+    [
+        ("cafe\u0301", "café", ("unicode",)),
+        ("e\u200b\u0301", "é", ("invisible", "unicode")),
+        ("one\r\ntwo\u2028three", "one\ntwo\nthree", ("line-ends",)),
+        ("pass\u00adword\ufeff", "password", ("invisible",)),
+        ("rm \u202efdp.exe\u202c", "rm fdp.exe", ("invisible",)),
+        ("ig\U000e0069\U000e0067nore", "ignore", ("invisible",)),
+        ("null\x00 bell\x07", "null bell", ("invisible",)),
+        ("half \ud800", "half", ("invisible", "spaces")),
+        ("  a  b\u00a0c \n\n\n\n d  ", "a b c\n\n d", ("spaces",)),
+        ("- one\n  - two\n\ttab", "- one\n  - two\n\ttab", ()),
+        ("x\n```\na  =  1\n\n\n\nb\n```\ny  z", "x\n```\na  =  1\n\n\n\nb\n```\ny z", ("spaces",)),
+        ("میخواهم می\u200cخواهم", "میخواهم می\u200cخواهم", ()),
+        ("👩\u200d🚒 ❤\ufe0f\u200d🔥", "👩\u200d🚒 ❤\ufe0f\u200d🔥", ()),
+        ("pay\u200dpal", "paypal", ("invisible",)),
+    ],
+)
+def test_one_spelling(text, plain, changes):
+    assert normalise(text) == plain
+    assert what_changed(text) == changes
+
+
+def test_every_format_character_that_nobody_sees_goes():
+    visible = {"ARABIC", "SYRIAC", "KAITHI", "MONGOLIAN", "EGYPTIAN"}
+    stays = [
+        name
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) == "Cf" and normalise(f"a{chr(code)}b") != "ab"
+        if (name := unicodedata.name(chr(code)).split()[0]) not in visible
+    ]
+    assert stays == []
+    assert normalise("a\u061cb") == "ab"  # Arabic letter mark: a bidirectional control
+
+
+def test_texts_that_differ_in_case_width_or_sentence_marks_match():
+    key = matching_key("What is the fee, per night?")
+    assert key == matching_key(" what is the FEE per ｎｉｇｈｔ")
+    assert key != matching_key("What is the fee per week?")
+
+
+def test_signs_that_carry_meaning_do_not_match():
+    for one, other in [("C++", "C#"), ("x < 5", "x > 5"), ("-5 °C", "5 °C"), ("1.5", "15")]:
+        assert matching_key(one) != matching_key(other)
+    assert matching_key("?!") != matching_key("...")
+
+
+def test_a_conversation_matches_turn_by_turn():
+    assert conversation_key(user("Who?")) == conversation_key(user("who"))
+    assert conversation_key(user("Who?")) != conversation_key((*user("Who?"), *user("who")))
+
+
+def test_words_are_counted_in_scripts_without_spaces():
+    assert words("It's 5 o'clock – isn't it?") == ["It's", "5", "o'clock", "isn't", "it?"]
+    assert len(words("山小屋は六時に")) == 7
+    assert words("... -- !") == []

@@ -1,0 +1,130 @@
+import time
+
+import pytest
+
+from prefkit.cleaning.rules import RULES, first_refusal
+from prefkit.config import CleanConfig
+from prefkit.records import Example, Message, assistant, user
+
+LISTING = " ".join(f"Hut {name} sleeps {n}." for n, name in enumerate("ABCDEFGHIJ", start=11))
+
+
+def refusal(reference, prompt="When does the hut open?", **config):
+    example = Example(prompt=prompt, reference=reference)
+    found = first_refusal(example, CleanConfig(**config), list(RULES))
+    return None if found is None else found[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "reference"),
+    [
+        ("empty", "— …"),
+        ("too-short", "Yes."),
+        ("too-long", "word " * 201),
+        ("echo", "when does the hut open"),
+        ("refusal", "I'm sorry, but I can't help with that."),
+        ("refusal", "As an AI language model, I have no opening hours."),
+        ("refusal", "Unfortunately, I cannot see the schedule."),
+        ("unanswered", "The passage does not mention opening hours."),
+        ("unanswered", "The text doesn't explicitly state it."),
+        ("unanswered", "There is no information about the hut."),
+        ("unanswered", "Not specified"),
+        ("damaged-text", "The caf\ufffd opens at six."),
+        ("damaged-text", "The cafÃ© opens at six."),
+        ("damaged-text", "The hutâ€™s door opens at six."),
+        ("chat-markup", "It opens at six.<|im_end|>"),
+        ("chat-markup", "At six.\nQuestion: And when does it close?"),
+        ("chat-markup", "Answer: it opens at six."),
+        ("placeholder", "Call [insert name] at six."),
+        ("placeholder", "It opens at {{time}} daily."),
+        ("placeholder", "TODO: look up the hours."),
+        ("html-markup", "It opens<br>at six."),
+        ("html-markup", "Huts &amp; shelters open at six."),
+        ("repetition", "the hut opens the hut opens the hut opens the hut opens"),
+        ("repetition", "- six\n- six\n- six\n- seven"),
+        ("repetition", "It opens at six in the morning, we think. It opens late. " * 4),
+        ("truncated", "It opens at six (in summer"),
+        ("truncated", "It opens at the"),
+        ("truncated", "It opens at six,"),
+        ("truncated", "Run:\n```\nopen hut"),
+        ("truncated", " ".join(f"word{n}" for n in range(30))),
+    ],
+)
+def test_a_rule_refuses(rule, reference):
+    assert refusal(reference) == rule
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "It opens at 6 am",
+        "Sorry, no dogs are allowed.",
+        "The text does not have to be signed by both members.",
+        "There is no information desk after 6 pm.",
+        "As an administrator you open it.",
+        "I cannot recommend the north face, says the guide.",
+        "a) at six b) at seven",
+        "The range [0, 1) is half open.",
+        "If a < b and c > d, wait; R&D opens later.",
+        "Use `{{time}}` and `<br>` in the template.",
+        "See [Name](https://example.org) for hours.",
+        "Ã la carte, until SÃO JOÃO",
+        LISTING,
+        "Alpha, beta, gamma, delta, alpha, beta.",
+        "∅ is empty",
+        "六時に開きます",
+    ],
+)
+def test_a_good_reference_passes(reference):
+    assert refusal(reference) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "prompt"),
+    [
+        ("empty", "?!"),
+        ("refers-to-passage", "According to the passage, who leads?"),
+        ("refers-to-passage", "What does the text describe?"),
+        ("damaged-text", "Who is R\ufffdne?"),
+        ("chat-markup", "Who leads?</s>"),
+        (None, "In what context is a rope used?"),
+        (None, "What is the passage fee?\n\nPassage: it says six."),
+    ],
+)
+def test_a_prompt_is_judged_too(rule, prompt):
+    assert refusal("The warden leads.", prompt) == rule
+
+
+def test_a_prompt_that_ends_with_an_answer_asks_nothing():
+    example = Example(prompt=(*user("Who?"), *assistant("Me.")), reference="The warden leads.")
+    assert first_refusal(example, CleanConfig(), list(RULES)) == (
+        "no-question",
+        "the prompt ends with the assistant's turn",
+    )
+    tool = (*user("Who?"), Message(role="tool", content="warden"))
+    assert first_refusal(Example(prompt=tool, reference="A b."), CleanConfig(), RULES) is None
+
+
+def test_gopher_limits_stop_a_long_text_that_circles():
+    words = " ".join(f"the hut book on day {n} says the hut book is full;" for n in range(14))
+    assert refusal(f"{words} so.") == "repetition"
+
+
+def test_the_limits_are_the_configuration():
+    assert refusal("At six.", min_reference_words=3) == "too-short"
+    assert refusal("At six or seven.", max_reference_words=3) == "too-long"
+
+
+def test_the_first_rule_in_the_table_is_the_reason():
+    example = Example(prompt="Who?", reference="\ufffd")
+    found = [name for name in RULES if RULES[name](example, CleanConfig()) is not None]
+    assert first_refusal(example, CleanConfig(), list(RULES))[0] == found[0]
+
+
+@pytest.mark.parametrize(
+    "reference", ["a " * 5000, "ab" * 50_000, "([{" * 20_000, "\n- " * 20_000, "x y z " * 9000]
+)
+def test_no_rule_takes_long_on_hostile_text(reference):
+    began = time.process_time()
+    refusal(reference, max_reference_words=10**6)
+    assert time.process_time() - began < 2
