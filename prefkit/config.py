@@ -8,10 +8,17 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.records import content_id
@@ -88,9 +95,22 @@ class CleanConfig(StageConfig):
     table: ClassVar[str] = "clean"
 
     near_duplicates: float = Field(0.7, gt=0, le=1, description="Jaccard at which two are one.")
-    min_reference_words: int = Field(2, ge=1)
-    max_reference_words: int = Field(200, ge=1)
+    keep_repeated_prompts: bool = Field(
+        False, description="Keep several references to one prompt; else one stays."
+    )
+    min_reference_words: int = Field(2, ge=1, description="Fewest words in a reference.")
+    max_reference_words: int = Field(200, ge=1, description="Most words in a reference.")
+    skip_rules: tuple[str, ...] = Field((), description="Rules to leave out, such as `truncated`.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of examples held out.")
+    split_by: Literal["document", "chunk", "example"] = Field(
+        "document", description="What must not lie on both sides of the split."
+    )
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        if self.min_reference_words > self.max_reference_words:
+            raise ValueError("min_reference_words is over max_reference_words")
+        return self
 
 
 class CandidatesConfig(ModelConfig):
@@ -117,6 +137,7 @@ class JudgeConfig(ModelConfig):
         ("rule:reference",), min_length=1, description="`rule:reference`, or folders in judges/."
     )
     max_pairs_per_prompt: int = Field(3, ge=1, description="Pairs an LLM judge sees a prompt.")
+    examples: str | None = Field(None, description="What the candidates answer, if not upstream.")
 
 
 class PairsConfig(StageConfig):
@@ -124,8 +145,28 @@ class PairsConfig(StageConfig):
 
     table: ClassVar[str] = "pairs"
 
-    margin: float = Field(0.1, ge=0, description="Least difference in strength, both on 0..1.")
-    sources: tuple[Literal["human", "judge", "rule"], ...] = ("human", "judge", "rule")
+    margin: float = Field(0.1, ge=0, le=1, description="Least difference in strength on 0..1.")
+    sources: tuple[Literal["human", "judge", "rule"], ...] = Field(
+        ("human", "judge", "rule"), min_length=1, description="Whose judgments count."
+    )
+    rating_scale: tuple[float, float] | None = Field(
+        None, description="Worst and best human rating; read off the ratings when unset."
+    )
+    labels: Literal["siblings", "absolute"] = Field(
+        "siblings", description="Thumbs compare with the prompt's average, or with 0.5."
+    )
+    label_margin: float = Field(
+        0.1, ge=0, lt=0.5, description="Least distance in strength of a thumb from the middle."
+    )
+    candidates: str | None = Field(None, description="What was judged, if not upstream.")
+    examples: str | None = Field(None, description="What the candidates answer, if not upstream.")
+
+    @field_validator("rating_scale")
+    @classmethod
+    def _worst_before_best(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError("the worst rating comes first, then the best, such as [1, 5]")
+        return value
 
 
 class TrainConfig(StageConfig):
@@ -158,15 +199,28 @@ class EvalConfig(ModelConfig):
 
     table: ClassVar[str] = "eval"
 
+    funnel: bool = Field(False, description="All five stages and a verdict; else stages 0 to 2.")
+    keep_going: bool = Field(False, description="Measure on after a stage proved harm.")
     judge: str = Field("helpfulness", description="A folder in judges/.")
-    judge_model: str | None = Field(None, description="Model that plays the judge; default model.")
-    judge_base_url: str | None = None
+    judge_model: str | None = Field(
+        None, description="Model that plays the judge; the base without adapter when unset."
+    )
+    judge_base_url: str | None = Field(None, description="OpenAI-compatible endpoint of the judge.")
     suites: tuple[str, ...] = Field(("basics",), description="Folders in benchmarks/suites.")
-    max_tokens: int = Field(64, ge=1)
-    judge_pairs: int = Field(50, ge=0, description="Most prompts shown to the judge.")
+    max_tokens: int = Field(64, ge=1, description="Longest completion of base and tuned.")
+    judge_pairs: int = Field(50, ge=0, description="Most prompts shown to the judge; 0: no judge.")
+    canaries: int = Field(4, ge=0, le=4, description="Pairs to make canaries of: 6 calls each.")
     raters: int = Field(2, ge=0, description="Blind workbooks to write.")
     sheet_items: int = Field(20, ge=0, description="Items a workbook.")
     preferences: str | None = Field(None, description="Held-out pairs: file, run or @stage.")
+
+
+class ImportSheetsConfig(StageConfig):
+    """`[import-sheets]`: answers of raters."""
+
+    table: ClassVar[str] = "import-sheets"
+
+    files: tuple[str, ...] = Field((), description="Workbooks or folders; default: the run's.")
 
 
 TABLES: dict[str, type[StageConfig]] = {
@@ -179,6 +233,7 @@ TABLES: dict[str, type[StageConfig]] = {
         PairsConfig,
         TrainConfig,
         EvalConfig,
+        ImportSheetsConfig,
     )
 }
 
@@ -216,7 +271,7 @@ def resolve(
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0])
+        key = str(next(iter(error.errors()[0]["loc"]), ""))
         raise PrefkitError(
             f"{origin.get(key, 'configuration')}: [{model.table}] {explain(error, model)}",
             hint="See every key with `prefkit init --show-config`.",

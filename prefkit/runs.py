@@ -53,6 +53,8 @@ VERSIONED = (
     "openai",
     "scikit-learn",
     "rouge-score",
+    "sacrebleu",
+    "scipy",
     "numpy",
     "pydantic",
 )
@@ -257,6 +259,8 @@ class Run:
                 hint="Repeat the original options (see config.json there), or start a new run.",
             )
         lock = _lock(path)
+        if manifest.status == "finished":
+            return cls(path, manifest, lock)
         manifest = manifest.model_copy(
             update={"status": "running", "resumed": manifest.resumed + 1, "error": ""}
         )
