@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from prefkit.config import EMBEDDED
 from prefkit.embedded import embedded_model
 from prefkit.errors import PrefkitError, missing_extra
+from prefkit.local_model.precision import native_dtype
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,10 @@ def load_model(
     Args:
         name_or_folder: `embedded`, a folder, or a hub id.
         adapter: Folder of a peft adapter to put on top; the model is then a `PeftModel`.
-        dtype: bfloat16 unless given; of the unquantised parts when `load_in_4bit`.
-        load_in_4bit: NF4 with double quantisation and bfloat16 arithmetic (QLoRA,
-            arXiv 2305.14314); works on CUDA and on CPU.
+        dtype: The device's native one unless given (see `native_dtype`); of the unquantised
+            parts and of the arithmetic when `load_in_4bit`.
+        load_in_4bit: NF4 with double quantisation (QLoRA, arXiv 2305.14314); works on CUDA and
+            on CPU.
         device: `cuda` when there is one, else `cpu`, unless given.
 
     Returns:
@@ -61,9 +63,10 @@ def load_model(
     name = str(name_or_folder)
     source = _source(name)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    options: dict[str, Any] = {"dtype": dtype or torch.bfloat16, "use_safetensors": True}
+    dtype = dtype or native_dtype(where)
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if load_in_4bit:
-        options |= _four_bit(where)
+        options |= _four_bit(where, dtype)
     with _explaining(name), _without_bars():
         tokenizer: Any = AutoTokenizer.from_pretrained(**source)  # PreTrainedTokenizerBase
         model: Any = AutoModelForCausalLM.from_pretrained(**source, **options)
@@ -142,14 +145,14 @@ def _only_cached(name: str) -> bool:
     return False
 
 
-def _four_bit(where: torch.device) -> dict[str, Any]:  # keyword arguments of from_pretrained
+def _four_bit(where: torch.device, dtype: torch.dtype) -> dict[str, Any]:  # keyword arguments of from_pretrained
     if importlib.util.find_spec("bitsandbytes") is None:
         raise missing_extra("bitsandbytes", "train", "Loading in 4 bit")
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=dtype,
     )
     return {"quantization_config": quantization, "device_map": {"": where}}
 
