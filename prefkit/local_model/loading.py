@@ -145,7 +145,7 @@ def _only_cached(name: str) -> bool:
     return False
 
 
-def _four_bit(where: torch.device, dtype: torch.dtype) -> dict[str, Any]:  # keyword arguments of from_pretrained
+def _four_bit(where: torch.device, dtype: torch.dtype) -> dict[str, Any]:  # for from_pretrained
     if importlib.util.find_spec("bitsandbytes") is None:
         raise missing_extra("bitsandbytes", "train", "Loading in 4 bit")
     quantization = BitsAndBytesConfig(
