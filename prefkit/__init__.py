@@ -19,11 +19,15 @@ _PUBLIC = {
     "run_generate": "prefkit.generation.run",
     "run_candidates": "prefkit.generation.candidates",
     "clean": "prefkit.cleaning.clean",
+    "plan_clean": "prefkit.cleaning.run",
     "run_clean": "prefkit.cleaning.run",
     "run_judge": "prefkit.judging.run",
     "make_pairs": "prefkit.pairs",
+    "plan_pairs": "prefkit.pairs",
     "run_pairs": "prefkit.pairs",
+    "check_pairs": "prefkit.pairs",
     "run_train": "prefkit.training.run",
+    "plan_eval": "prefkit.evaluation.run",
     "run_eval": "prefkit.evaluation.run",
 }
 __all__ = ["__version__", *_PUBLIC]

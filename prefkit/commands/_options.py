@@ -32,6 +32,7 @@ class RunOptions:
         flags: dict[str, Any],  # values as click parsed them
         *sources: str,
         next_step: str = "",
+        details: Callable[[Any], dict[str, Any]] | None = None,  # of a Run, for --json
     ) -> Any:  # the Run, or None after --dry-run
         """Plan a stage, then run it or print the plan, and show the result."""
         from prefkit import config, runs, workspace
@@ -46,15 +47,21 @@ class RunOptions:
             console.show_json(plan.describe())
             return None
         run = run_stage(plan, settings)
-        self.show(run, space, next_step)
+        self.show(run, space, next_step, details)
         return run
 
     def show(
-        self, run: Any, space: Any, next_step: str
-    ) -> None:  # Run and Workspace stay unimported
+        self,
+        run: Any,  # Run and Workspace stay unimported
+        space: Any,
+        next_step: str,
+        details: Callable[[Any], dict[str, Any]] | None = None,
+    ) -> None:
         """Show a finished run: its path, one JSON document, or a few lines and the next step."""
         if self.as_json:
-            console.show_json({"run": str(run.path), **run.manifest.model_dump(mode="json")})
+            more = details(run) if details else {}
+            manifest = run.manifest.model_dump(mode="json")
+            console.show_json({"run": str(run.path), **manifest, **more})
             return
         if self.quiet:
             console.show(str(run.path))
