@@ -41,7 +41,7 @@ def encode_pair(
             rest = rest.rstrip()
     else:
         log.warning("the chat template changes an answered prompt; scoring the bare completion")
-        rest = "".join(message.content for message in _defused(tokenizer, completion)) + end
+        rest = "".join(message.content for message in defused(tokenizer, completion)) + end
     start = _ids(tokenizer, before)
     return start + _ids(tokenizer, rest), len(start)
 
@@ -63,7 +63,7 @@ def _render(
             f"{tokenizer.name_or_path}: this model has no chat template, so it cannot be asked.",
             hint="Use the -Instruct or -Chat variant of the model.",
         )
-    turns = [message.model_dump() for message in _defused(tokenizer, messages)]
+    turns = [message.model_dump() for message in defused(tokenizer, messages)]
     try:
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=open_turn)
     except TemplateError as error:
@@ -74,7 +74,8 @@ def _render(
     return str(text)
 
 
-def _defused(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[Message]:
+def defused(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[Message]:
+    """Messages whose text cannot be mistaken for the template's own special tokens."""
     return [
         message.model_copy(update={"content": _defuse(tokenizer, message.content)})
         for message in messages
