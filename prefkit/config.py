@@ -174,21 +174,26 @@ class TrainConfig(StageConfig):
 
     table: ClassVar[str] = "train"
 
-    model: str = EMBEDDED
+    model: str = Field(EMBEDDED, description="`embedded`, a folder, or a hub id.")
     adapter: str | None = Field(None, description="Adapter to start from: folder, run or @stage.")
-    lora_r: int = Field(16, ge=1)
-    lora_alpha: int = Field(32, ge=1)
+    lora_r: int = Field(16, ge=1, description="Rank of a new adapter.")
+    lora_alpha: int = Field(32, ge=1, description="Scale of a new adapter, over its rank.")
     lora_dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: tuple[str, ...] = ("all-linear",)
+    target_modules: tuple[str, ...] = Field(
+        ("all-linear",), min_length=1, description="Layers a new adapter changes, in peft's words."
+    )
     load_in_4bit: bool = Field(False, description="QLoRA: NF4 base with double quantisation.")
-    beta: float | None = Field(None, gt=0, description="TRL's default of the method when unset.")
+    beta: float | None = Field(None, gt=0, description="The method's default when unset.")
     learning_rate: float | None = Field(None, gt=0, description="The method's default when unset.")
-    num_train_epochs: float = Field(1.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
-    per_device_train_batch_size: int = Field(4, ge=1)
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    max_length: int = Field(1024, ge=16)
-    save_steps: int = Field(20, ge=1, description="Steps between checkpoints.")
+    num_train_epochs: float | None = Field(
+        None, gt=0, description="The method's default when unset."
+    )
+    max_steps: int | None = Field(None, ge=1, description="Stop after N steps, not after epochs.")
+    per_device_train_batch_size: int = Field(4, ge=1, description="Rows a step.")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="Batches summed into a step.")
+    max_length: int = Field(1024, ge=16, description="Tokens of prompt and completion; cut after.")
+    save_steps: int = neutral(20, ge=1, description="Steps between checkpoints.")
+    max_held_out: int = Field(200, ge=0, description="Most held-out rows to measure; 0: none.")
     trainer: dict[str, Any] = Field(  # TRL's config judges these
         default_factory=dict, description="Passed to TRL's config as is."
     )
