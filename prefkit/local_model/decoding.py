@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from prefkit.chat import Sampling
 
+SOONEST = 2.0**-24  # numpy's float32 exponential is 0 about once in 2**23 draws; 0 / 0 would win
 NUCLEUS = 256  # tokens looked at first for top_p; a full sort of 49,152 costs 20 times as much
 
 
@@ -24,7 +25,7 @@ class Row:
     Attributes:
         prompt: Token ids of the prompt.
         sampling: How to draw.
-        rng: Draws one uniform number a token.
+        clock: Its source of chance.
         tokens: What was written so far, without the end-of-turn token.
         text: The completion, once finished.
         finish_reason: `stop` or `length`; empty while it is being written.
@@ -32,7 +33,7 @@ class Row:
 
     prompt: list[int]
     sampling: Sampling
-    rng: np.random.Generator
+    clock: "Clock"
     tokens: list[int] = dataclasses.field(default_factory=list)
     text: str = ""
     finish_reason: str = ""
@@ -92,37 +93,63 @@ def decode(
 def choose(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     """The next token of every row.
 
-    Temperature 0 takes the likeliest. Otherwise one uniform number of the row's generator picks
-    from the cumulated probabilities in the order of token ids, restricted to the nucleus: the
+    Temperature 0 takes the likeliest. Otherwise the tokens race: each is given the time of an
+    exponential clock whose rate is its probability, and the first wins, which is an exact sample
+    (the Gumbel-max trick without logarithms, arXiv 2110.01515). Only the nucleus takes part: the
     likeliest tokens that together reach `top_p` (arXiv 1904.09751).
+
+    Rounding tips a race far more seldom than it tips a draw from the cumulated probabilities: with
+    logits off by 1e-5, 0 against 8 of 3,840 draws.
 
     Args:
         logits: float32, (rows, vocabulary).
-        rows: Whose sampling and generators to use.
+        rows: Whose sampling and clocks to use.
 
     Returns:
         int64, (rows,).
     """
-    best = logits.argmax(-1)
+    chosen = logits.argmax(-1)
     drawn = [place for place, row in enumerate(rows) if row.sampling.temperature > 0]
-    if not drawn:
-        return best
-    of = logits.new_tensor
+    if drawn:
+        settings = [rows[place].sampling for place in drawn]
+        scaled = logits[drawn] / logits.new_tensor([[s.temperature] for s in settings])
+        probabilities = scaled.softmax(-1)
+        top_p = logits.new_tensor([[s.top_p] for s in settings])
+        if (top_p < 1).any():
+            probabilities *= probabilities >= _least_kept(probabilities, top_p)
+        clocks = [rows[place].clock for place in drawn]
+        times = _times(clocks, probabilities).clamp(min=SOONEST)
+        chosen[drawn] = (probabilities / times).argmax(-1)
+    return chosen
 
-    def column(values: list[float]) -> torch.Tensor:
-        return of(values)[:, None]
 
-    settings = [rows[place].sampling for place in drawn]
-    scaled = logits[drawn] / column([sampling.temperature for sampling in settings])
-    probabilities = scaled.softmax(-1)
-    top_p = column([sampling.top_p for sampling in settings])
-    if (top_p < 1).any():
-        probabilities = probabilities * (probabilities >= _least_kept(probabilities, top_p))
-    cumulated = probabilities.cumsum(-1)
-    uniform = column([rows[place].rng.random() for place in drawn])
-    picked = torch.searchsorted(cumulated, uniform * cumulated[:, -1:], right=True)[:, 0]
-    best[drawn] = picked.clamp(max=logits.shape[-1] - 1)
-    return best
+def _times(clocks: Sequence["Clock"], like: torch.Tensor) -> torch.Tensor:
+    if like.device.type == "cpu":
+        times = np.empty(like.shape, np.float32)
+        for row, clock in zip(times, clocks, strict=True):
+            clock.tick(row)
+        return torch.from_numpy(times)
+    return torch.stack([clock.tick_on(like.device, like.shape[-1]) for clock in clocks])
+
+
+class Clock:
+    """Exponential times, one a token and step, that depend on nothing but a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        # Four times as fast as torch's generator on a CPU, and half as fast on a GPU.
+        self._numpy = np.random.Generator(np.random.SFC64(seed))
+        self._torch: torch.Generator | None = None
+
+    def tick(self, times: np.ndarray) -> None:
+        """Fill a float32 row on the CPU."""
+        self._numpy.standard_exponential(dtype=np.float32, out=times)
+
+    def tick_on(self, device: torch.device, size: int) -> torch.Tensor:
+        """A float32 row on another device, from that device's own generator."""
+        if self._torch is None:
+            self._torch = torch.Generator(device).manual_seed(self._seed)
+        return torch.empty(size, device=device).exponential_(generator=self._torch)
 
 
 def _least_kept(probabilities: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from prefkit.chat import Reply, Request
 from prefkit.config import EMBEDDED
 from prefkit.embedded import NAME as EMBEDDED_NAME
 from prefkit.errors import PrefkitError
-from prefkit.local_model.decoding import Row, decode
+from prefkit.local_model.decoding import Clock, Row, decode
 from prefkit.local_model.loading import load_model
 from prefkit.local_model.scoring import Scored, score, windows
 from prefkit.local_model.templates import encode_pair, encode_prompt, encode_text
@@ -134,7 +134,7 @@ class LocalModel:
         if room < sampling.max_tokens:
             sampling = dataclasses.replace(sampling, max_tokens=room)
         seed = int(content_id("sample", sampling.seed, prompt), 16)
-        return Row(prompt, sampling, np.random.Generator(np.random.SFC64(seed)))
+        return Row(prompt, sampling, Clock(seed))
 
     def _batches(self, rows: dict[int, Row]) -> Iterator[list[int]]:
         places = list(rows)
