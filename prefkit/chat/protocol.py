@@ -1,4 +1,4 @@
-"""Talk to a model: one protocol, an OpenAI-compatible endpoint or a model in this process."""
+"""What every model looks like to a stage: a request goes in, a reply comes out."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
