@@ -1,9 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from prefkit.workspace import Workspace
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the library is first imported
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -94,8 +94,7 @@ def test_nothing_there_is_an_error_that_says_what_to_give(workspace):
         load_records("folder", "pairs", PreferencePair, workspace)
 
 
-def test_a_hub_id_that_cannot_be_loaded_is_a_clear_error(workspace, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_hub_id_that_cannot_be_loaded_is_a_clear_error(workspace):
     with pytest.raises(PrefkitError, match="no dataset of that id"):
         load_records("nobody/nothing", "pairs", PreferencePair, workspace)
 

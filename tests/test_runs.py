@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefkit.cards import features
@@ -54,6 +54,7 @@ def test_a_finished_run_holds_its_records_counts_and_card(workspace):
     assert workspace.stream("@clean", "examples") == [run.path / "data/examples.jsonl"]
 
 
+@settings(max_examples=25)
 @given(cut=st.integers(0, 5), torn=st.integers(0, 40), order=st.permutations(UNITS))
 def test_resume_ends_with_the_bytes_of_an_uninterrupted_run(workspace, cut, torn, order):
     with Run.start(plan(), Settings(workspace)) as whole:
