@@ -42,9 +42,9 @@ class Reply:
         finish_reason: stop, length, or the server's word; `error` when the request failed for good.
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens of the completion.
-        usd: Cost, None when the price is unknown.
+        usd: Cost, None when the price is unknown. A cached reply keeps what it cost at first.
         error: Why it failed; empty otherwise.
-        cached: Answered from the request cache.
+        cached: Answered from the request cache: nothing was paid this time.
     """
 
     text: str
