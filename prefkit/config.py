@@ -87,6 +87,7 @@ class GenerateConfig(ModelConfig):
     method: Literal["auto", "structured", "stepwise"] = "auto"
     temperature: float = Field(0.3, ge=0, le=2)
     prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
+    largest_megabytes: float = Field(50.0, gt=0, description="A larger file is left out.")
 
 
 class CleanConfig(StageConfig):
@@ -126,6 +127,7 @@ class CandidatesConfig(ModelConfig):
     contexts: tuple[Literal["closed-book", "grounded"], ...] = Field(
         ("closed-book", "grounded"), min_length=1, description="With or without the passage."
     )
+    prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
 
 
 class JudgeConfig(ModelConfig):

@@ -5,11 +5,25 @@ import click
 
 def in_order() -> list[click.Command]:
     """Every command, in the order people work."""
-    from prefkit.commands import clean, demo, doctor, evaluate, import_sheets, init, runs
+    from prefkit.commands import (
+        candidates,
+        clean,
+        demo,
+        doctor,
+        evaluate,
+        generate,
+        import_sheets,
+        init,
+        pairs,
+        runs,
+    )
 
     return [
         init.command,
+        generate.command,
         clean.command,
+        candidates.command,
+        pairs.command,
         evaluate.command,
         import_sheets.command,
         runs.command,

@@ -1,0 +1,1 @@
+"""From documents to grounded examples, and from examples to candidate completions."""

@@ -1,0 +1,173 @@
+"""Markdown to blocks: the subset that carries structure, without a renderer in between."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from prefkit.generation.blocks import Block, Parsed, heading, one_line, table
+
+FENCE = re.compile(r"^\s{0,3}(```+|~~~+)")
+ATX = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+UNDERLINE = re.compile(r"^\s{0,3}(=+|-+)\s*$")
+RULE = re.compile(r"^\s{0,3}([-*_])(\s*\1){2,}\s*$")
+ITEM = re.compile(r"^(\s*)([-*+•]|\d{1,4}[.)])(?:\s+(\S.*)|\s*)$")
+TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+REFERENCE = re.compile(r"^\s{0,3}\[[^\]]+\]:\s+\S+")
+
+_CODE_SPAN = re.compile(r"(`+[^`]+`+)")
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+_AUTOLINK = re.compile(r"<((?:https?|mailto):[^>\s]+)>")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=[^\s*])\*(?![\w*])")
+_UNDERSCORED = re.compile(r"(?<!\w)_(?=\S)([^_]+?)(?<=\S)_(?!\w)")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+
+def read_markdown(text: str) -> Parsed:
+    """Blocks of a Markdown text; front matter gives the title and is left out."""
+    title, text = _front_matter(text)
+    return Parsed(list(_blocks(COMMENT.sub("", text).split("\n"))), title)
+
+
+def plain(text: str) -> str:
+    """Inline Markdown as the words a reader sees; code spans keep their backticks."""
+    parts = _CODE_SPAN.split(_BREAK.sub(" ", text))
+    return one_line("".join(p if p.startswith("`") else _without_marks(p) for p in parts))
+
+
+def _without_marks(text: str) -> str:
+    for pattern, kept in ((_IMAGE, r"\1"), (_LINK, r"\1"), (_AUTOLINK, r"\1"), (_STRONG, r"\2")):
+        text = pattern.sub(kept, text)
+    text = _UNDERSCORED.sub(r"\1", _EMPHASIS.sub(r"\1", text))
+    return _ESCAPE.sub(r"\1", text)
+
+
+def _front_matter(text: str) -> tuple[str, str]:
+    found = re.match(r"---\n(.*?)\n(?:---|\.\.\.)\n", text, re.DOTALL)
+    if not found:
+        return "", text
+    title = re.search(r"^title:\s*[\"']?(.+?)[\"']?\s*$", found[1], re.MULTILINE)
+    return (title[1] if title else ""), text[found.end() :]
+
+
+def _blocks(lines: list[str]) -> Iterator[Block]:
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if not line.strip() or RULE.match(line) or REFERENCE.match(line):
+            at += 1
+        elif fence := FENCE.match(line):
+            end = _closing(lines, at + 1, fence[1])
+            yield Block("code", "\n".join(lines[at:end]).rstrip())
+            at = end
+        elif found := ATX.match(line):
+            words = plain(found[2]).rstrip("¶").strip()
+            if words:
+                yield heading(words, len(found[1]))
+            at += 1
+        elif _table_begins(lines, at):
+            end = _while(lines, at + 2, lambda text: "|" in text)
+            yield table(_cells(row) for row in (lines[at], *lines[at + 2 : end]))
+            at = end
+        elif ITEM.match(line):
+            end = _list_end(lines, at)
+            yield Block("list", "\n".join(list_items(lines[at:end])))
+            at = end
+        elif line.startswith(("    ", "\t")):
+            end = _while(lines, at + 1, lambda text: text.startswith(("    ", "\t")))
+            yield Block("code", "\n".join(lines[at:end]).rstrip())
+            at = end
+        else:
+            end = _paragraph_end(lines, at)
+            yield from _paragraph(lines[at:end])
+            at = end
+
+
+def _closing(lines: list[str], at: int, fence: str) -> int:
+    for number in range(at, len(lines)):
+        if lines[number].strip().startswith(fence):
+            return number + 1
+    return len(lines)
+
+
+def _while(lines: list[str], at: int, accepts: Callable[[str], bool]) -> int:
+    while at < len(lines) and lines[at].strip() and accepts(lines[at]):
+        at += 1
+    return at
+
+
+def _table_begins(lines: list[str], at: int) -> bool:
+    return "|" in lines[at] and at + 1 < len(lines) and bool(TABLE_RULE.match(lines[at + 1]))
+
+
+def _cells(row: str) -> list[str]:
+    row = row.strip().removeprefix("|")
+    row = row[:-1] if row.endswith("|") and not row.endswith(r"\|") else row
+    return [plain(cell) for cell in re.split(r"(?<!\\)\|", row)]
+
+
+def _starts_block(lines: list[str], at: int) -> bool:
+    line = lines[at]
+    return bool(
+        not line.strip()
+        or FENCE.match(line)
+        or ATX.match(line)
+        or RULE.match(line)
+        or ITEM.match(line)
+        or _table_begins(lines, at)
+    )
+
+
+def _list_end(lines: list[str], at: int) -> int:
+    """One past the last line of a list: items, their continuation lines, blank lines between."""
+    at += 1
+    while at < len(lines):
+        blank = not lines[at].strip()
+        following = at + 1 if blank else at
+        if following >= len(lines) or not lines[following].strip():
+            break
+        item = ITEM.match(lines[following])
+        if blank and not item:
+            break
+        if not item and _starts_block(lines, following):
+            break
+        at = following + 1
+    return at
+
+
+def list_items(lines: list[str]) -> Iterator[str]:
+    """Each item of a list as one line, with its marker and nesting kept."""
+    item = ""
+    for line in lines:
+        found = ITEM.match(line)
+        if found:
+            if item:
+                yield item
+            marker = found[2] if found[2][0].isdigit() else "-"
+            indent = "  " * (len(found[1].expandtabs(4)) // 2)
+            item = f"{indent}{marker} {plain(found[3] or '')}"
+        elif line.strip():
+            item = f"{item.rstrip()} {plain(line)}"
+    if item.strip():
+        yield item
+
+
+def _paragraph_end(lines: list[str], at: int) -> int:
+    at += 1
+    while at < len(lines) and not UNDERLINE.match(lines[at]) and not _starts_block(lines, at):
+        at += 1
+    return at + 1 if at < len(lines) and UNDERLINE.match(lines[at]) else at
+
+
+def _paragraph(lines: list[str]) -> Iterator[Block]:
+    underline = UNDERLINE.match(lines[-1]) if len(lines) > 1 else None
+    body = lines[:-1] if underline else lines
+    words = plain(" ".join(re.sub(r"^\s*>\s?", "", line) for line in body))
+    if not words:
+        return
+    if underline:
+        yield heading(words.rstrip("¶").strip(), 1 if underline[1][0] == "=" else 2)
+    else:
+        yield Block("paragraph", words)
