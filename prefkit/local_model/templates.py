@@ -16,10 +16,13 @@ log = logging.getLogger(__name__)
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> list[int]:
     """Token ids up to where the model's answer begins.
 
+    A conversation that ends with an assistant's turn is continued inside that turn.
+
     Raises:
         PrefkitError: The model has no chat template, or its template refuses the conversation.
     """
-    return _ids(tokenizer, _render(tokenizer, prompt, open_turn=True))
+    begun = prompt[-1].role == "assistant"
+    return _ids(tokenizer, _render(tokenizer, prompt, open_turn=not begun, continued=begun))
 
 
 def encode_pair(
@@ -56,7 +59,11 @@ def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def _render(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, open_turn: bool
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    *,
+    open_turn: bool,
+    continued: bool = False,
 ) -> str:
     if tokenizer.chat_template is None:
         raise PrefkitError(
@@ -65,7 +72,12 @@ def _render(
         )
     turns = [message.model_dump() for message in defused(tokenizer, messages)]
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=open_turn)
+        text = tokenizer.apply_chat_template(
+            turns,
+            tokenize=False,
+            add_generation_prompt=open_turn,
+            continue_final_message=continued,
+        )
     except TemplateError as error:
         raise PrefkitError(
             f"The model's chat template refuses this conversation: {error}.",
