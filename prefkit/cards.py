@@ -16,6 +16,7 @@ STREAMS: dict[str, type[records.Record]] = {
     "judgments": records.Judgment,
     "pairs": records.PreferencePair,
     "unpaired": records.UnpairedPreference,
+    "edits": records.Candidate,
     "verdicts": records.Verdict,
 }
 

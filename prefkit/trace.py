@@ -43,14 +43,16 @@ class _Link:
 
 def _from_pair(row: Row) -> Iterator[_Link]:
     yield _Link("judged by", "judgments", row["prompt_id"], "prompt_id")
-    yield _Link("chosen", "candidates", row["chosen_id"])
-    yield _Link("rejected", "candidates", row["rejected_id"])
+    for role in ("chosen", "rejected"):
+        yield _Link(role, "candidates", row[f"{role}_id"])
+        yield _Link(role, "edits", row[f"{role}_id"])
     yield _Link("prompt", "examples", row["prompt_id"])
 
 
 def _from_unpaired(row: Row) -> Iterator[_Link]:
     yield _Link("judged by", "judgments", row["prompt_id"], "prompt_id")
     yield _Link("completion", "candidates", row["candidate_id"])
+    yield _Link("completion", "edits", row["candidate_id"])
     yield _Link("prompt", "examples", row["prompt_id"])
 
 
@@ -72,12 +74,13 @@ LINKS: dict[str, Callable[[Row], Iterator[_Link]]] = {
     "unpaired": _from_unpaired,
     "judgments": _from_prompt_id,
     "candidates": _from_prompt_id,
+    "edits": _from_prompt_id,
     "examples": _from_example,
     "chunks": _from_chunk,
     "documents": lambda row: iter(()),
 }
 # Below a pair its candidates and judgments need no second walk to the example they share.
-LEAVES_UNDER_PAIR = ("judgments", "candidates")
+LEAVES_UNDER_PAIR = ("judgments", "candidates", "edits")
 
 
 def trace(source: str, record_id: str | None, workspace: Workspace) -> list[Step]:
@@ -191,6 +194,7 @@ _NAMES = {
     "unpaired": "unpaired preference",
     "judgments": "judgment",
     "candidates": "candidate",
+    "edits": "edit",
     "examples": "example",
     "chunks": "chunk",
     "documents": "document",
@@ -203,6 +207,7 @@ _TEXT: dict[str, Callable[[Row], str]] = {
     "unpaired": lambda row: f"label {row['label']}; source {row['source']}",
     "judgments": _judgment_text,
     "candidates": lambda row: _clip(f"{row['model']}: {_said(row['completion'])}"),
+    "edits": lambda row: _clip(f"{row['model']}: {_said(row['completion'])}"),
     "examples": lambda row: _clip(f"{_said(row['prompt'])} -> {row['reference']}"),
     "chunks": _chunk_text,
     "documents": lambda row: _clip(

@@ -86,9 +86,8 @@ class Workspace:
             known = sorted({read_manifest(f).stage for f in self.run_folders()})
             raise PrefkitError(
                 f"{name}: no finished {stage} run in {self.runs}.",
-                hint=f"Stages with runs here: {', '.join(known)}."
-                if known
-                else f"Run `prefkit {stage}` first, or name a file.",
+                hint=f"Run `prefkit {stage}` first, or name a file."
+                + (f" Stages with runs here: {', '.join(known)}." if known else ""),
             )
         for folder in (Path(name), self.root / name, self.runs / name):
             if (folder / "manifest.json").is_file():
