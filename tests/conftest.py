@@ -1,7 +1,9 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chat_server import ChatServer
 from hypothesis import HealthCheck, settings
 
 from prefkit.workspace import Workspace
@@ -22,3 +24,12 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     (root / "prefkit.toml").write_text("", encoding="utf-8")
     monkeypatch.chdir(root)
     return Workspace.find()
+
+
+@pytest.fixture
+def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    """A scripted OpenAI-compatible server on loopback; see `tests/chat_server.py`."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with ChatServer() as server:
+        yield server
