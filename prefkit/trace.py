@@ -11,7 +11,16 @@ from prefkit.runs import read_manifest
 from prefkit.workspace import Workspace, stream_files
 
 Row = dict[str, Any]  # one record as JSON
-NEAREST_FIRST = ("pairs", "unpaired", "judgments", "candidates", "examples", "chunks", "documents")
+NEAREST_FIRST = (
+    "pairs",
+    "unpaired",
+    "judgments",
+    "edits",
+    "candidates",
+    "examples",
+    "chunks",
+    "documents",
+)
 
 
 @dataclasses.dataclass(frozen=True)
