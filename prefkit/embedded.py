@@ -60,11 +60,11 @@ def embedded_model() -> Path:
 @functools.cache
 def _checked(models: Path) -> Path:
     folder = models / FOLDER
-    if _is_whole(folder):
-        return folder
-    with _reporting_disk(models), _locked(models):
-        if not _is_whole(folder):  # another process may have made it while we waited
-            _build(folder)
+    with _reporting_disk(models):
+        if not _is_whole(folder):
+            with _locked(models):
+                if not _is_whole(folder):  # another process may have made it while we waited
+                    _build(folder)
     return folder
 
 
@@ -271,6 +271,7 @@ LAYER_NAMES: Final[Mapping[str, str]] = {
 def _save_weights(reader: Any, config: Any, path: Path) -> None:  # GGUFReader, LlamaConfig
     import gguf
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
@@ -283,7 +284,10 @@ def _save_weights(reader: Any, config: Any, path: Path) -> None:  # GGUFReader, 
             paired = value.reshape(heads[kind], rows // heads[kind] // 2, 2, columns)
             value = paired.swapaxes(1, 2).reshape(rows, columns)
         weights[_weight_name(tensor.name)] = torch.tensor(value).to(torch.bfloat16).contiguous()
-    save_file(weights, path, metadata={"format": "pt"})
+    try:
+        save_file(weights, path, metadata={"format": "pt"})
+    except SafetensorError as error:  # how safetensors says that the disk is full
+        raise OSError(errno.EIO, str(error)) from error
 
 
 def _weight_name(name: str) -> str:
