@@ -78,6 +78,16 @@ _DETERMINERS = frozenset(
     "Many Most Some Several".split()
 )
 
+_ROLES = (
+    "keeper|controller|officer|treasurer|steward|foreman|clerk|warden|lead|leader|chair|chairman|"
+    "secretary|instructor|maintainer|developer|administrator|author|owner|manager|director|driver|"
+    "operator|nurse|doctor|physician|teacher|auditor|council|committee|panel|board|supervisor|"
+    "inspector|engineer|technician|timekeeper|medic|employer|landlord|president|registrar|dean"
+)
+_ROLE = re.compile(
+    rf"^[Tt]he (?:[\w-]+ ){{0,3}}(?:{_ROLES})$|^[Tt]he [A-Z][\w ]*(?:Panel|Council)$"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Clause:
@@ -245,3 +255,8 @@ def lowered(words: str, *, everything: bool = False, common: frozenset[str] = fr
     if not (everything or known):
         return words
     return words[0].lower() + words[1:]
+
+
+def names_role(subject: str) -> bool:
+    """Whether a subject is a role or an office: `the treasurer`, `the Safety Panel`."""
+    return bool(_ROLE.match(subject))

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 
-from prefkit.generation.clauses import Clause, clause_of, lowered
+from prefkit.generation.clauses import Clause, clause_of, lowered, names_role
 from prefkit.generation.grounding import content_words, is_stopword
 
 BLANK = "____"
@@ -127,15 +127,6 @@ _VAGUE = re.compile(
     r"things?|results?|lists?|arguments?|parameters?)$"
 )
 _MODAL = ("must", "may", "can", "should", "shall")
-_ROLES = (
-    "keeper|controller|officer|treasurer|steward|foreman|clerk|warden|lead|leader|chair|chairman|"
-    "secretary|instructor|maintainer|developer|administrator|author|owner|manager|director|driver|"
-    "operator|nurse|doctor|physician|teacher|auditor|council|committee|panel|board|supervisor|"
-    "inspector|engineer|technician|timekeeper|medic|employer|landlord|president|registrar|dean"
-)
-_ROLE = re.compile(
-    rf"^[Tt]he (?:[\w-]+ ){{0,3}}(?:{_ROLES})$|^[Tt]he [A-Z][\w ]*(?:Panel|Council)$"
-)
 
 
 def _cloze(sentence: str, start: int, end: int) -> str:
@@ -307,7 +298,7 @@ def _identity(sentence: str, clause: Clause | None) -> Iterator[Asked]:
 
 def _agent(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     """`The treasurer signs every payment.` asks who does."""
-    if clause is None or clause.lead or not _ROLE.match(clause.subject):
+    if clause is None or clause.lead or not names_role(clause.subject):
         return
     predicate = sentence[clause.verb_at :].strip().rstrip(".!")
     if re.search(r"\b(?:and|who|which|because|so that|its|their|his|her)\b|[,;]", predicate):

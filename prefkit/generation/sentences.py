@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
+from prefkit.generation.clauses import clause_of, names_role
 from prefkit.generation.grounding import content_words
 from prefkit.records import Chunk
 
@@ -138,9 +139,6 @@ _POINTS_ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 _BACK_PRONOUN = re.compile(r"\b(?:it|they|them|he|she|him|its|their|his|her)\b", re.IGNORECASE)
-_AUXILIARY = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|may|must|can|could|will|shall|should|does|do|did|cannot)\b"
-)
 _NUMBER = re.compile(
     r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|"
     r"forty|fifty|sixty|hundred|thousand|half|twice|once|daily|weekly|monthly|yearly)\b",
@@ -188,12 +186,12 @@ def _names_subject(text: str, topic: frozenset[str]) -> bool:
     found = re.match(r"(The|An?|Any|Every|Each|No|All|Only the)\s+(.+)", text)
     if not found:
         return True
-    verb = _AUXILIARY.search(" ".join(found[2].split()[:10]))
-    subject = found[2][: verb.start()] if verb else " ".join(found[2].split()[:4])
+    clause = clause_of(text)
+    subject = clause.subject if clause else " ".join(found[2].split()[:3])
     if found[1] not in ("The", "Only the") or _NAME.search(" " + subject):
         return True
     nouns = content_words(subject)
-    return len(nouns) > 1 or bool(nouns & topic)
+    return len(nouns) > 1 or bool(nouns & topic) or bool(clause and names_role(clause.subject))
 
 
 def _facts(text: str) -> float:

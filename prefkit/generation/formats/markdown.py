@@ -22,6 +22,8 @@ _STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=[^\s*])\*(?![\w*])")
 _UNDERSCORED = re.compile(r"(?<!\w)_(?=\S)([^_]+?)(?<=\S)_(?!\w)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ASIDE = 0xE000  # an escaped mark is set aside among the private characters, then put back
+_SET_ASIDE = re.compile(f"[{chr(_ASIDE + 33)}-{chr(_ASIDE + 126)}]")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -38,10 +40,11 @@ def plain(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
+    text = _ESCAPE.sub(lambda found: chr(_ASIDE + ord(found[1])), text)
     for pattern, kept in ((_IMAGE, r"\1"), (_LINK, r"\1"), (_AUTOLINK, r"\1"), (_STRONG, r"\2")):
         text = pattern.sub(kept, text)
     text = _UNDERSCORED.sub(r"\1", _EMPHASIS.sub(r"\1", text))
-    return _ESCAPE.sub(r"\1", text)
+    return _SET_ASIDE.sub(lambda found: chr(ord(found[0]) - _ASIDE), text)
 
 
 def _front_matter(text: str) -> tuple[str, str]:
