@@ -134,7 +134,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem of a pydantic error as `field: what`, with the closest known name."""
     import difflib
 
-    first = error.errors(include_url=False, include_input=False)[0]
+    problems = error.errors(include_url=False, include_input=False)
+    # A misspelt field also makes the right one missing: the misspelling is what helps.
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     field = ".".join(str(part) for part in first["loc"]) or model.__name__
     message = f"`{field}`: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] == "extra_forbidden":
