@@ -14,8 +14,11 @@ def in_order() -> list[click.Command]:
         generate,
         import_sheets,
         init,
+        judge,
+        judges,
         pairs,
         runs,
+        train,
     )
 
     return [
@@ -23,9 +26,12 @@ def in_order() -> list[click.Command]:
         generate.command,
         clean.command,
         candidates.command,
+        judge.command,
         pairs.command,
+        *train.commands,
         evaluate.command,
         import_sheets.command,
+        judges.command,
         runs.command,
         doctor.command,
         demo.command,
