@@ -27,7 +27,7 @@ _POINTS = re.compile(
     re.IGNORECASE,
 )
 _PRONOUN = re.compile(
-    r"^\w+(?: \w+)? (?:is|are|was|were|does|do|did|can|may|must|should|will|has|have) "
+    r"^\w+(?: \w+){0,4} (?:is|are|was|were|does|do|did|can|may|must|should|will|has|have) "
     r"(?:it|they|he|she|we|i|this|that|these|those|there)\b|\b(?:my|our|we|us)\b",
     re.IGNORECASE,
 )

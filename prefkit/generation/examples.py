@@ -117,6 +117,13 @@ def quota(chunk: Chunk, per_chunk: int) -> int:
     return max(1, min(per_chunk, count_tokens(chunk.text) // TOKENS_AN_EXAMPLE))
 
 
+def line_around(text: str, start: int, end: int) -> str:
+    """The whole lines of a chunk that hold a span: its paragraph, item or row."""
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", end)
+    return text[first : last if last >= 0 else len(text)]
+
+
 def method_for(config: GenerateConfig, *, structured: bool) -> Method:
     """The way to draft that a configuration and a model's strength call for."""
     if config.method != "auto":

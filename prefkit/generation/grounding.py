@@ -57,8 +57,13 @@ def stem(word: str) -> str:
 
 
 def content_words(text: str) -> frozenset[str]:
-    """Stems of the words that carry meaning."""
-    return frozenset(stem(word) for word in words(text) if word not in _STOPWORDS)
+    """Stems of the words that carry meaning; `six` and `6` are one."""
+    found = set()
+    for word in words(text):
+        if word not in _STOPWORDS:
+            value = _number_word(word)
+            found.add(stem(word) if value is None else str(value))
+    return frozenset(found)
 
 
 def find_quote(text: str, quote: str) -> tuple[int, int] | None:

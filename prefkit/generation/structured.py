@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from prefkit.chat import ChatModel, Request, Sampling
 from prefkit.config import GenerateConfig
 from prefkit.generation.checks import refuse_answer, refuse_leak, refuse_question
-from prefkit.generation.examples import Drafted, Passage, quota
+from prefkit.generation.examples import Drafted, Passage, line_around, quota
 from prefkit.generation.grounding import find_quote, long_enough, share_supported, unsupported
 from prefkit.generation.prompting import Prompt, fenced
 from prefkit.records import Example, Quote, content_id, user
@@ -77,15 +77,11 @@ def draft_structured(
         if reply.error:
             drafted.drop(passage, "model-error", reply.error)
             continue
-        refused = refuse_answer(reply.text, "stop")
-        if refused:
-            drafted.count(rejected=1)
-            drafted.drop(passage, refused.rule, refused.detail)
-            continue
         items, outcome = parse(reply.text)
         drafted.count(**{outcome: 1})
         if outcome == "rejected":
-            rule = "truncated" if reply.finish_reason == "length" else "malformed"
+            refused = refuse_answer(reply.text, reply.finish_reason)
+            rule = refused.rule if refused else "malformed"
             drafted.drop(passage, rule, "no usable JSON", reply.text)
         seen: set[str] = set()
         for item in items[: quota(passage.chunk, config.per_chunk)]:
@@ -162,7 +158,7 @@ def _keep(
     problem = (
         refuse_question(item.question)
         or refuse_answer(item.answer)
-        or refuse_leak(item.question, "", chunk.text[slice(*span)])
+        or refuse_leak(item.question, "", line_around(chunk.text, *span))
         or unsupported(item.answer, f"{passage.known}\n{item.question}")
     )
     if problem:

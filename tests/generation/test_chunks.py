@@ -1,7 +1,7 @@
 import itertools
 import re
 
-from conftest import parsed
+from handbook import parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,7 +77,7 @@ def test_a_long_paragraph_is_cut_between_sentences():
 
 
 def test_a_chunk_knows_its_page():
-    from files import pdf
+    from made_files import pdf
 
     from prefkit.generation.blocks import ParsedDocument, place
     from prefkit.generation.formats.pdf import read_pdf

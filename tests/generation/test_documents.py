@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from files import docx, pdf
+from made_files import docx, pdf
 
 from prefkit.errors import PrefkitError
 from prefkit.generation.documents import decode, read_documents

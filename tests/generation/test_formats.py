@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from files import docx, pdf
+from made_files import docx, pdf
 
 from prefkit.generation.formats.markdown import plain, read_markdown
 from prefkit.generation.formats.pdf import read_pdf
