@@ -26,17 +26,19 @@ class Panel:
         title: Above it.
         keys: TRL's metrics in it, the first solid, the second dashed.
         names: Legend words of `keys`; empty for a single one.
+        share: Whether the values are shares of 1.
     """
 
     title: str
     keys: tuple[str, ...]
     names: tuple[str, ...] = ("",)
+    share: bool = False
 
 
 PANELS: Final = (
     Panel("Loss", ("loss",)),
     Panel("Reward margin (chosen minus rejected)", ("rewards/margins",)),
-    Panel("Reward accuracy", ("rewards/accuracies",)),
+    Panel("Reward accuracy", ("rewards/accuracies",), share=True),
     Panel("Log-probability", ("logps/chosen", "logps/rejected"), ("chosen", "rejected")),
 )
 SFT_PANELS: Final = (
@@ -81,6 +83,8 @@ def _draw(axes: Axes, panel: Panel, train: Lines, held_out: Lines, first: bool) 
             axes.plot(steps, values, f"s{style}", color=RED, linewidth=1, markersize=5, label=label)
     if first or len(panel.keys) > 1:
         axes.legend(frameon=False, fontsize=8)
+    if panel.share:
+        axes.set_ylim(-0.03, 1.03)
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=9)
     axes.tick_params(labelsize=8)
