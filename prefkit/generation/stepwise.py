@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from prefkit.chat import ChatModel, Reply, Request, Sampling
 from prefkit.config import GenerateConfig
 from prefkit.generation.checks import Refused, refuse_answer, refuse_leak, refuse_question
-from prefkit.generation.examples import Drafted, Passage, quota
+from prefkit.generation.examples import Drafted, Passage, line_around, quota
 from prefkit.generation.grounding import content_words, numbers, share_supported, unsupported
 from prefkit.generation.prompting import Prompt, fenced, neutral
 from prefkit.generation.questions import Asked, asked_of
 from prefkit.generation.sentences import Sentence, worth_asking
-from prefkit.records import Example, Messages, Quote, user
+from prefkit.records import Example, Quote, user
 
 QUESTION_TOKENS = 40
 ANSWER_TOKENS = 64
@@ -135,18 +135,10 @@ def _joined(opening: str, reply: str) -> str:
 
 
 def _answer_request(draft: _Draft, prompt: Prompt, config: GenerateConfig) -> Request:
-    messages: Messages = prompt.messages(
-        passage=fenced(_paragraph(draft)), question=neutral(draft.question)
-    )
+    sentence = draft.sentence
+    paragraph = line_around(draft.passage.chunk.text, sentence.start, sentence.end)
+    messages = prompt.messages(passage=fenced(paragraph), question=neutral(draft.question))
     return Request(messages, Sampling(max_tokens=ANSWER_TOKENS, seed=config.seed))
-
-
-def _paragraph(draft: _Draft) -> str:
-    """The line of the chunk that holds the sentence."""
-    text = draft.passage.chunk.text
-    start = text.rfind("\n", 0, draft.sentence.start) + 1
-    end = text.find("\n", draft.sentence.end)
-    return text[start : end if end >= 0 else len(text)]
 
 
 def _answers(answer: str, draft: _Draft) -> bool:
