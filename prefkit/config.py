@@ -208,6 +208,7 @@ class EvalConfig(ModelConfig):
 
     funnel: bool = Field(False, description="All five stages and a verdict; else stages 0 to 2.")
     keep_going: bool = Field(False, description="Measure on after a stage proved harm.")
+    load_in_4bit: bool = Field(False, description="NF4 base weights, as QLoRA trains on.")
     judge: str = Field("helpfulness", description="A folder in judges/.")
     judge_model: str | None = Field(
         None, description="Model that plays the judge; the base without adapter when unset."

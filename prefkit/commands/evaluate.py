@@ -22,6 +22,7 @@ from prefkit.commands._options import RunOptions, run_options
 @click.option("--sheet-items", type=click.IntRange(0), help="Items a workbook.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest completion.")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch.")
+@click.option("--load-in-4bit", is_flag=True, default=None, help="NF4 base, as QLoRA trains on.")
 @click.option("--keep-going", is_flag=True, default=None, help="Measure on after proved harm.")
 @run_options
 def command(source: str, options: RunOptions, **flags: Any) -> int:  # values as click parsed them

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prefkit.chat import Reply, Request
+from prefkit.chat import Reply, Request, open_model
 from prefkit.records import Messages
 
 if TYPE_CHECKING:
@@ -105,15 +105,17 @@ class Arms:
     local: "LocalModel"
 
     @classmethod
-    def load(cls, model: str, adapter: Path, batch_size: int) -> "Arms":
+    def load(
+        cls, model: str, adapter: Path, *, batch_size: int = 8, load_in_4bit: bool = False
+    ) -> "Arms":
         """Load the weights once.
 
         Raises:
             PrefkitError: The model or adapter does not exist, or they do not fit each other.
         """
-        from prefkit.local_model import LocalModel
-
-        local = LocalModel.load(model, adapter=adapter, batch_size=batch_size)
+        local: Any = open_model(  # a LocalModel, for it has an adapter
+            model, adapter=adapter, batch_size=batch_size, load_in_4bit=load_in_4bit
+        )
         base_name = local.name.rpartition("+")[0] or local.name
         return cls(
             Arm(local, base_name, adapted=False), Arm(local, local.name, adapted=True), local

@@ -220,14 +220,19 @@ def decide(stages: Sequence[Stage], numbers: Sequence[Number], *, funnel: bool =
 def _need_more(state: dict[str, Stage], numbers: Sequence[Number]) -> Decision:
     needed = prompts_needed(numbers)
     rated = find(numbers, "human.win_rate", "both")
-    judge = state.get("judge")
-    if rated is not None and rated.value is not None:
-        reason = f"{state['human'].note} That does not settle it."
-        step = f"Have people rate about {needed} more prompts."
-    else:
-        said = judge.note if judge and judge.state != "skip" else "No judge was asked."
-        reason = f"No person has rated the answers yet. {said}"
-        step = f"Have people rate about {needed} prompts, then `prefkit import-sheets`."
+    judge, human = state.get("judge"), state.get("human")
+    if human is not None and rated is not None and rated.value is not None:
+        reason = f"{human.note} That does not settle it."
+        step = f"Have people rate about {needed} more prompts (`--sheet-items`)."
+        return _decision("NEED MORE DATA", reason, needed, step)
+    said = judge.note if judge and judge.state != "skip" else "No judge was asked."
+    sheets = (
+        "Have people fill in the blind sheets, then `prefkit import-sheets @eval FILES`"
+        if human is not None and human.state == "open"
+        else "Write blind sheets with `--raters 2 --sheet-items 60` and have people fill them in"
+    )
+    step = f"{sheets}; about {needed} rated prompts settle a win rate of {PLANNED_RATE:.0%}."
+    reason = f"No person has rated the answers yet. {said}"
     return _decision("NEED MORE DATA", reason, needed, step)
 
 

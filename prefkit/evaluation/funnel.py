@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from prefkit import console, runs
-from prefkit.chat import ChatModel, Request, Sampling
+from prefkit.chat import ChatModel, Request, Sampling, open_model
 from prefkit.evaluation import decision, offline, pairwise, sanity, suites
 from prefkit.evaluation.arms import Arms
 from prefkit.evaluation.overlap import training_prompts
@@ -69,7 +69,12 @@ class Funnel:
     def arms(self) -> Arms:
         """The loaded model; loaded only when a unit is still to be done."""
         config = self.plan.config
-        arms = Arms.load(config.model, self.plan.adapter, config.batch_size)
+        arms = Arms.load(
+            config.model,
+            self.plan.adapter,
+            batch_size=config.batch_size,
+            load_in_4bit=config.load_in_4bit,
+        )
         self._run.set_device(arms.local.device)
         return arms
 
@@ -260,8 +265,6 @@ class Funnel:
     @functools.cached_property
     def judge_model(self) -> ChatModel:
         """Who plays the judge: the model asked for, else the base without the adapter."""
-        from prefkit.chat import open_model
-
         config = self.plan.config
         if config.judge_model is None and config.judge_base_url is None:
             return self.arms.base

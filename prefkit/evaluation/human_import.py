@@ -245,7 +245,7 @@ def summarise(ratings: Sequence[Rating], expected: int, seed: int = 0) -> list[N
     ties = Estimate(credits.count(0.5) / len(credits) if credits else math.nan, len(credits))
     answered = Estimate(len(scored) / expected if expected else math.nan, expected)
     return [
-        _share("human.win_rate", "People prefer the tuned model", win, "items"),
+        _share("human.win_rate", "People prefer tuned, where answers differ", win, "items"),
         _share(
             "human.win_rate_wilson", "The same, cautious", wilson(sum(means), len(means)), "items"
         ),

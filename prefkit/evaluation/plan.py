@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefkit import plugins, runs
+from prefkit.chat import adapter_folder
 from prefkit.config import EvalConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.evaluation.human_sheets import SheetLayout, load_layout
@@ -59,22 +60,7 @@ def plan_eval(source: str, config: EvalConfig, workspace: Workspace) -> EvalPlan
     Raises:
         PrefkitError: Something is missing, malformed, or the request makes no comparison.
     """
-    from prefkit.chat import adapter_folder
-
-    if config.adapter is None:
-        raise PrefkitError(
-            "There is nothing to compare: eval puts a tuned model beside its base.",
-            hint="Name the adapter with `--adapter @train-dpo` (a folder, a run or @stage).",
-            exit_code=EXIT_USAGE,
-        )
-    if config.base_url or config.model.startswith("openai:"):
-        raise PrefkitError(
-            "The model under test must run in this process: an endpoint gives no log-probabilities "
-            "of given texts.",
-            hint="Give --model a folder or hub id; an endpoint may play the judge (--judge-model).",
-            exit_code=EXIT_USAGE,
-        )
-    adapter = adapter_folder(config.adapter, workspace)
+    adapter = adapter_folder(_comparable(config), workspace)
     examples = _held_out(source, workspace)
     pairs = _pairs(config, adapter, workspace)
     suites = _suites(config, workspace)
@@ -108,6 +94,25 @@ def plan_eval(source: str, config: EvalConfig, workspace: Workspace) -> EvalPlan
         layout=load_layout(workspace),
         dropped=dropped,
     )
+
+
+def _comparable(config: EvalConfig) -> str:
+    """The adapter to compare with its base, if this request compares anything."""
+    if config.adapter is None:
+        message = "There is nothing to compare: eval puts a tuned model beside its base."
+        hint = "Name the adapter with `--adapter @train-dpo` (a folder, a run or @stage)."
+    elif config.base_url or config.model.startswith("openai:"):
+        message = (
+            "The model under test must run in this process: an endpoint gives no log-probabilities "
+            "of given texts."
+        )
+        hint = "Give --model a folder or hub id; an endpoint may play the judge (--judge-model)."
+    elif config.judge_base_url and config.judge_model is None:
+        message = "--judge-base-url names an endpoint, but no model on it."
+        hint = "Name it with `--judge-model NAME`."
+    else:
+        return config.adapter
+    raise PrefkitError(message, hint=hint, exit_code=EXIT_USAGE)
 
 
 def _held_out(source: str, workspace: Workspace) -> Loaded[Example]:
