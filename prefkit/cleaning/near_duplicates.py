@@ -74,7 +74,9 @@ def near_pairs(texts: Sequence[str], threshold: float) -> NearPairs:
     words = word_hashes(texts)
     short = words.sizes < LONG_TEXT
     found = []
-    for n in (2, 3):
+    for n, wanted in ((2, short), (3, ~short)):
+        if not wanted.any():
+            continue
         sets = shingle_sets(words, n)
         if n == 2:  # J >= t needs |A| >= t |B|: longer ones cannot match any short text
             rows = np.flatnonzero((sets.sizes > 0) & (sets.sizes * threshold <= LONG_TEXT))
@@ -95,7 +97,9 @@ def similarities(texts: Sequence[str], left: Indices, right: Indices) -> NDArray
 
     Two texts without words are alike (1.0) and unlike any other (0.0).
     """
-    words = word_hashes(texts)
+    used, places = np.unique(np.concatenate((left, right)), return_inverse=True)
+    left, right = places[: len(left)], places[len(left) :]
+    words = word_hashes([texts[number] for number in used.tolist()])
     short = words.sizes < LONG_TEXT
     both_long = ~(short[left] | short[right])
     result = np.empty(len(left))
@@ -155,6 +159,8 @@ def bands_for(threshold: float) -> tuple[int, int]:
 
 
 def _joined(found: Sequence[NearPairs]) -> NearPairs:
+    if not found:
+        return NearPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     return NearPairs(
         np.concatenate([pairs.left for pairs in found]),
         np.concatenate([pairs.right for pairs in found]),

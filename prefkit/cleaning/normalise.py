@@ -5,6 +5,7 @@ documents and make equal texts unequal, so they go; a joiner stays where a scrip
 needs it. Code between fences keeps its spacing.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -51,6 +52,7 @@ def what_changed(text: str) -> tuple[str, ...]:
     return tuple(changed)
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def matching_key(text: str) -> str:
     """What two texts share when they differ only in case, spacing, width or sentence marks."""
     folded = unicodedata.normalize("NFKC", normalise(text)).casefold()
@@ -76,13 +78,15 @@ def _line_ends(text: str) -> str:
 
 
 def _without_invisible(text: str) -> str:
-    return STRAY_JOINER.sub("", INVISIBLE.sub("", text))
+    text = INVISIBLE.sub("", text)
+    return text if text.isascii() else STRAY_JOINER.sub("", text)
 
 
 def _spaces(text: str) -> str:
     lines: list[str] = []
     fence = ""
-    for line in SPACE.sub(" ", text).strip().split("\n"):
+    plain = text if text.isascii() else SPACE.sub(" ", text)
+    for line in plain.strip().split("\n"):
         mark = FENCE.match(line)
         if mark and fence in ("", mark[1]):
             fence = "" if fence else mark[1]

@@ -23,22 +23,22 @@ REFUSAL = re.compile(
     r"|(?:as|i['’]m|i am) an? (?:ai|artificial|(?:large )?language model)\b)",
     re.IGNORECASE,
 )
-_TEXT = r"(?:passage|text|excerpt|context|document|section)"
+_TEXT = "passage|text|excerpt|context|document|section"
 UNANSWERED = re.compile(
-    rf"(?:the|this) (?:given |provided |above )?{_TEXT}"
+    rf"(?:the|this) (?:given |provided |above )?(?:{_TEXT})"
     r" (?:(?:does not|doesn['’]t|did not) (?:\w+ly )?(?:say|mention|specify|state|provide|contain"
     r"|give|include|answer|indicate|explain|describe|tell)|(?:contains|provides|gives) no\b)"
     r"|there is no (?:information|mention) (?:about|on|of|regarding|in|that|given|available)\b"
-    rf"|(?:it is |this is )?not (?:mentioned|specified|stated|provided)(?: in the {_TEXT}\b|\W*$)"
+    rf"|(?:(?:it|this) is )?not (?:mentioned|specified|stated|given)(?: in the (?:{_TEXT})\b|\W*$)"
     r"|(?:no|insufficient) (?:information|answer)(?: is)? (?:available|given|provided|found)"
     r"|(?:i|we) (?:do not|don['’]t) know\b|n/a\W*$|unknown\W*$",
     re.IGNORECASE,
 )
 PASSAGE = re.compile(
-    r"\b(?:the|this|that) (?:(?:given|provided|above|following|preceding|quoted) )?"
-    r"(?:passage|excerpt|context|sentence|paragraph|snippet)\b"
-    r"|\b(?:the|this) (?:given|provided|above|preceding|quoted) (?:text|document|section)\b"
-    r"|\b(?:in|to|by) the text\b|\bthe text (?:says?|states?|mentions?|describes?|above)\b",
+    r"\b(?:the|this|that) (?:\w+ )?(?:passage|excerpt|snippet)\b"
+    rf"|\b(?:the|this) (?:given|provided|above|preceding|quoted) (?:{_TEXT}|sentence)\b"
+    rf"|\b(?:according to|based on) (?:the|this) (?:{_TEXT}|sentence|paragraph)\b"
+    r"|\bin the text\b|\bthe text (?:says?|states?|mentions?|describes?|above)\b",
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(
@@ -53,7 +53,7 @@ SPECIAL_TOKEN = re.compile(
     re.IGNORECASE,
 )
 ROLE_LABEL = re.compile(
-    r"(?:^|\n)\s*(?:#{2,} ?(?:instruction|response|input|answer|question)s?\b"
+    r"(?:^|\n)\s*(?:#{2,} ?(?:instruction|response|input|answer|question)s?:?\s*(?:\n|$)"
     r"|(?:human|assistant|question|answer|reference answer)\s*:)",
     re.IGNORECASE,
 )
@@ -62,7 +62,8 @@ HTML = re.compile(
     r"(?:\s[^<>]*)?/?>|&(?:nbsp|amp|lt|gt|quot|#\d{2,5}|#x[0-9a-f]{2,5});",
     re.IGNORECASE,
 )
-CODE = re.compile(r"(?s)(```|~~~).*?(?:\1|\Z)|`[^`\n]*`")
+FENCED = re.compile(r"(?s)(```|~~~).*?(?:\1|\Z)")
+CODE = re.compile(FENCED.pattern + r"|`[^`\n]*`")
 # UTF-8 read as Windows-1252: Ã©, â€™, Â£. No language writes these pairs.
 MOJIBAKE = re.compile("Ã[\xa1-\xbfƒ‚„…†‡ˆ‰Š‹Œ™š›œžŸ]|Â[\xa1-\xbf]|â€|ï»¿")
 LOOP = re.compile(r"(?:^|\s)(\S+(?:\s+\S+){0,7}?)(?:\s+\1(?=\s|$)){3}")
@@ -175,7 +176,7 @@ def html_markup(example: Example, config: CleanConfig) -> str | None:
 
 def repetition(example: Example, config: CleanConfig) -> str | None:
     """The reference loops: words four times in a row, repeated sentences, Gopher's n-grams."""
-    text = CODE.sub(" ", example.reference)
+    text = FENCED.sub(" ", example.reference)
     if found := LOOP.search(text):
         return f"four times in a row: {_clip(found[1])}"
     sentences = [part.strip().casefold() for part in SENTENCE_END.split(text) if words(part)]
@@ -191,7 +192,7 @@ def truncated(example: Example, config: CleanConfig) -> str | None:
     text = example.reference
     if text.count("```") % 2:
         return "a code fence is not closed"
-    prose = EMOTICON.sub("", CODE.sub("", text)).rstrip()
+    prose = EMOTICON.sub("", _without_code(text)).rstrip()
     opened = sum(map(prose.count, "([{（「"))
     closed = sum(map(prose.count, ")]}）」"))
     if opened > closed:
@@ -227,9 +228,13 @@ def _texts(example: Example) -> list[str]:
     return [*(message.content for message in example.prompt), example.reference]
 
 
+def _without_code(text: str) -> str:
+    return CODE.sub("code", text) if "`" in text or "~~~" in text else text
+
+
 def _found_outside_code(pattern: re.Pattern[str], example: Example) -> str | None:
     for text in _texts(example):
-        if found := pattern.search(CODE.sub(" ", text)):
+        if found := pattern.search(_without_code(text)):
             return f"`{_clip(found[0].strip())}`"
     return None
 

@@ -27,7 +27,7 @@ class CleanPlan(Plan):
         chunks: Where their quotes point; empty when they are not at hand.
     """
 
-    config: CleanConfig = dataclasses.field(kw_only=True)
+    config: CleanConfig
     examples: tuple[Example, ...] = ()
     chunks: tuple[Chunk, ...] = ()
 
@@ -129,20 +129,20 @@ def _warn(plan: CleanPlan, cleaned: Cleaned) -> None:
     share = len(cleaned.test) / kept
     if assigned.drawn == kept and abs(share - plan.config.test_share) > 0.1:
         console.say(
-            f"The test split holds {share:.0%} of the examples, not "
+            f"note: the test split holds {share:.0%} of the examples, not "
             f"{plan.config.test_share:.0%}: what belongs together stays together "
             f"({assigned.groups} groups, the largest of {assigned.largest})."
         )
     if assigned.leaks:
         console.say(
-            f"{assigned.leaks} training examples share a document or a near duplicate with a test "
-            "example. The splits came with the input and were kept; take the field `split` out "
-            "to draw them anew."
+            f"warning: {assigned.leaks} training examples share a document or a near duplicate "
+            "with a test example. The splits came with the input and were kept; take the field "
+            "`split` out to draw them anew."
         )
     if assigned.unplaced:
         console.say(
-            f"The documents of {assigned.unplaced} examples are not known; their passage stood "
-            "for the document when splitting."
+            f"warning: the documents of {assigned.unplaced} examples are not known; their passage "
+            "stood for the document when splitting."
         )
 
 
