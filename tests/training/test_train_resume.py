@@ -1,0 +1,119 @@
+"""A run that is stopped at any instant and resumed ends as one that never was."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_train_losses import config_for, metrics
+
+from prefkit.runs import Run, Settings, read_manifest
+from prefkit.training.run import plan_train, run_train
+
+pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+
+TIMINGS = ("tokens_per_second",)
+STEPS = 8
+
+
+def outcome(folder: Path) -> tuple[bytes, list[dict], str]:
+    """What must not depend on interruptions: weights, figures, metrics without timings."""
+    lines = [{k: v for k, v in m.items() if k not in TIMINGS} for m in metrics(folder)]
+    weights = (folder / "adapter" / "adapter_model.safetensors").read_bytes()
+    return weights, lines, (folder / "held_out.json").read_text()
+
+
+def config(tiny_model):
+    return config_for(tiny_model, max_steps=STEPS, save_steps=2, lora_dropout=0.1)
+
+
+@pytest.fixture
+def whole(workspace, records_file, tiny_model):
+    """An uninterrupted run, as folder; and a plan for the same."""
+    plan = plan_train(str(records_file("pairs")), "dpo", config(tiny_model), workspace)
+    out = workspace.root / "whole"
+    return run_train(plan, Settings(workspace, out=out)).path, plan
+
+
+def test_ctrl_c_at_any_line_then_resume_gives_the_same_run(whole, workspace, monkeypatch):
+    expected, plan = whole
+    count = len(metrics(expected))
+    log_metrics = Run.log_metrics
+    for stop in (1, 2, 6, count - 1, count):
+        written = 0
+
+        def interrupted(self, _stop=stop, **values):
+            nonlocal written
+            log_metrics(self, **values)
+            written += 1
+            if written == _stop:
+                raise KeyboardInterrupt
+
+        out = workspace.root / f"stopped-{stop}"
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "log_metrics", interrupted)
+            with pytest.raises(KeyboardInterrupt) as stopped:
+                run_train(plan, Settings(workspace, out=out))
+        assert read_manifest(out).status == "interrupted"
+        assert f"prefkit-run: {out}" in stopped.value.__notes__
+        run = run_train(plan, Settings(workspace, resume=str(out)))
+        assert outcome(run.path) == outcome(expected)
+        assert run.manifest.status == "finished"
+        assert run.manifest.totals == read_manifest(expected).totals
+
+
+@pytest.mark.parametrize("lines", [1, 5, 8])
+def test_sigkill_then_resume_gives_the_same_run(whole, workspace, tiny_model, tmp_path, lines):
+    expected, plan = whole
+    out = workspace.root / "killed"
+    command = [sys.executable, "-m", "prefkit", "train-dpo", str(tmp_path / "pairs.jsonl")]
+    command += ["--model", str(tiny_model), "--lora-r", "8", "--lora-alpha", "16"]
+    command += ["--learning-rate", "1e-3", "--max-steps", str(STEPS), "--save-steps", "2"]
+    command += ["--lora-dropout", "0.1", "--out", str(out)]
+    process = subprocess.Popen(
+        command, cwd=workspace.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    file = out / "metrics.jsonl"
+    while process.poll() is None and not (
+        file.exists() and file.read_bytes().count(b"\n") >= lines
+    ):
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert read_manifest(out).status == "running"
+    run = run_train(plan, Settings(workspace, resume=str(out)))
+    assert outcome(run.path) == outcome(expected)
+
+
+def test_a_torn_newest_checkpoint_is_passed_over(whole, workspace, monkeypatch):
+    expected, plan = whole
+    from prefkit.training import trainer
+
+    out = workspace.root / "torn"
+
+    def killed(checkpoint):
+        if checkpoint.name == "checkpoint-6":
+            (checkpoint / "optimizer.pt").write_bytes(b"half")
+            raise KeyboardInterrupt
+        mark(checkpoint)
+
+    mark = trainer.mark_whole
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "mark_whole", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_train(plan, Settings(workspace, out=out))
+    run = run_train(plan, Settings(workspace, resume=str(out)))
+    assert outcome(run.path) == outcome(expected)
+    assert "checkpoint-6 was cut short" in (out / "run.log").read_text()
+
+
+def test_a_finished_run_is_left_alone(whole, workspace):
+    expected, plan = whole
+    before = json.loads((expected / "manifest.json").read_text())
+    run = run_train(plan, Settings(workspace, resume=str(expected)))
+    assert run.manifest.status == "finished"
+    assert json.loads((expected / "manifest.json").read_text()) == before
