@@ -7,6 +7,7 @@ questions on one passage on both sides, the standard leak of generated Q&A.
 """
 
 import dataclasses
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,9 @@ from prefkit.cleaning.near_duplicates import clusters, near_pairs
 from prefkit.config import CleanConfig
 from prefkit.errors import PrefkitError
 from prefkit.records import Chunk, Example, Split, content_id
+
+DRAWS = 64  # with few documents of unlike size, one draw can miss the share by far
+CLOSE = 0.01  # of all examples: near enough to stop drawing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,27 +131,49 @@ def _draw(
     splits: list[Split | None],
     config: CleanConfig,
 ) -> None:
-    """Give each undecided group a split, in hash order, so that test nears its share."""
-    names = [min(examples[number].id for number in group) for group in groups]
-    order = sorted(
-        range(len(groups)), key=lambda place: content_id(config.seed, "split", names[place])
-    )
-    wanted = config.test_share * len(examples)
-    held = splits.count("test")
+    """Give each undecided group a split so that test nears its share: the best of some draws."""
+    named = {min(examples[number].id for number in group): group for group in groups}
+    names = sorted(named, key=lambda name: content_id(config.seed, name))
+    groups = [named[name] for name in names]
+    sizes = [len(group) for group in groups]
+    wanted = config.test_share * len(examples) - splits.count("test")
     chosen: set[int] = set()
-    for place in order:
-        if held + len(groups[place]) / 2 < wanted:
-            chosen.add(place)
-            held += len(groups[place])
-    smallest = min(order, key=lambda place: len(groups[place]), default=None)
-    if smallest is not None and config.test_share > 0:
-        if held == 0:
-            chosen.add(smallest)
-        elif len(chosen) == len(groups) and "train" not in splits:
-            chosen.discard(smallest)
+    off = math.inf
+    for draw in range(DRAWS):
+        order = sorted(
+            range(len(groups)), key=lambda place: content_id(config.seed, draw, names[place])
+        )
+        held = _held_out(order, sizes, wanted)
+        missed = abs(sum(sizes[place] for place in held) - wanted)
+        if missed < off:
+            chosen, off = held, missed
+        if off <= CLOSE * len(examples):
+            break
+    if config.test_share > 0 and sizes:
+        _leave_no_side_empty(chosen, sizes, splits)
     for place, group in enumerate(groups):
         for number in group:
             splits[number] = "test" if place in chosen else "train"
+
+
+def _held_out(order: Sequence[int], sizes: Sequence[int], wanted: float) -> set[int]:
+    """Groups in order, each taken when it brings the total nearer to what is wanted."""
+    held, total = set(), 0
+    for place in order:
+        if total + sizes[place] / 2 < wanted:
+            held.add(place)
+            total += sizes[place]
+    return held
+
+
+def _leave_no_side_empty(
+    chosen: set[int], sizes: Sequence[int], splits: Sequence[Split | None]
+) -> None:
+    smallest = min(range(len(sizes)), key=lambda place: sizes[place])
+    if not chosen and "test" not in splits:
+        chosen.add(smallest)
+    elif len(chosen) == len(sizes) and "train" not in splits:
+        chosen.discard(smallest)
 
 
 def _refuse_one_sided(
