@@ -57,6 +57,8 @@ def refuse_question(question: str, *, known: str = "") -> Refused | None:
     count = len(question.split())
     if not question.endswith("?") or question.count("?") > 1 or "\n" in question:
         return Refused("not-a-question", "not one line with one question mark at its end")
+    if question.count("(") != question.count(")") or question.count("`") % 2:
+        return Refused("malformed", "brackets or code marks that do not match")
     if not _ASKS.match(question):
         return Refused("not-a-question", "does not begin as a question")
     if not 4 <= count <= 40:

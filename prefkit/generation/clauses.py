@@ -12,14 +12,16 @@ _LEAD = re.compile(
     r"[^,;:]{2,90}, "
 )
 _AUXILIARY = re.compile(
-    r"\s(is|are|was|were|may|must|can|could|will|shall|should|has|have|had|cannot|would|does|do)\s"
+    r"(?<!\bto)\s(is|are|was|were|may|must|can|could|will|shall|should|has|have|had|cannot|would|does|do)\s"
 )
 _PARTICIPLE = re.compile(r"(?:\w+ly )?(?:not |never |also |already )?(?:been|\w+ed|\w+en|\w+wn)\b")
-_RELATIVE = re.compile(r"\b(?:that|which|who|whom|whose|where|when|if|because|while|than)\b|[,;:(]")
+_RELATIVE = re.compile(
+    r"\b(?:that|which|who|whom|whose|where|when|if|because|while|than)\b|[,;:]|\s\("
+)
 # A word in -s before one of these is a verb: a plural noun is followed by a verb or `of`.
 _AFTER_VERB = (
     r"(?:an?|the|its|his|her|their|no|any|each|every|all|both|one|two|three|four|five|six|seven|"
-    r"eight|nine|ten|eleven|twelve|\d\S*|about|only|at|up|down|out|off|back|once|twice|people|place|"
+    r"eight|nine|ten|eleven|twelve|\d\S*|about|at|up|down|out|off|back|once|twice|people|place|"
     r"more|less|fewer|another|whether|that|how|what|`\S+|True|False|None|[A-Z]\w+)\b"
 )
 _MAIN_VERB = re.compile(rf"\s([a-z]{{2,}}s)\s+(?={_AFTER_VERB}|[$€£`])")
@@ -62,7 +64,7 @@ _NO_SUBJECT = re.compile(
 )
 _HANGING = re.compile(
     r"\b(?:of|than|the|same|an?|and|or|about|not|below|above|minus|every|each|between|within|by|all|"
-    r"both|its|their)$|\d \w+$"
+    r"both|its|their)$|\d \w+$|\beither\b"
 )
 _NEGATED = re.compile(r"(?:not|never|no)\b")
 _PREPOSITION = re.compile(r"\b(?:at|by|for|from|in|into|on|onto|over|to|under|with|within)$")
@@ -70,6 +72,7 @@ _CANNOT_FOLLOW = re.compile(
     r"(?:of|than|one|two|three|four|five|six|seven|eight|nine|ten|before|after|beforehand|ago|later|"
     r"earlier|long|wide|thick|high|deep|tall|old|away|apart)\b|\d"
 )
+_ADVERB = re.compile(r" (?:just|also|therefore|then|always|(?!only)[a-z]+ly)$")
 _BE = ("is", "are", "was", "were")
 _HAVE = {"has": "does", "have": "do", "had": "did"}
 _SUBORDINATING = re.compile(r"(?:If|When|After|Before|Unless|Until|Once|While|As|Where|Since)\b")
@@ -152,7 +155,7 @@ def clause_of(sentence: str, common: frozenset[str] = frozenset()) -> Clause | N
         verb = _Verb(auxiliary.start(1), auxiliary.end(), auxiliary[1], "")
     if verb is None:
         return None
-    subject = " ".join(main[: verb.start].split())
+    subject = _ADVERB.sub("", " ".join(main[: verb.start].split()))
     rest = main[verb.end :]
     if (
         _is_order(subject)
@@ -251,7 +254,8 @@ def lowered(words: str, *, everything: bool = False, common: frozenset[str] = fr
         return words
     first, _, others = words.partition(" ")
     name_follows = others[:1].isupper()
-    known = first in _DETERMINERS or (first.lower() in common and not name_follows)
+    plain = first[1:].islower() and first.lower() in common and not name_follows
+    known = first in _DETERMINERS or plain
     if not (everything or known):
         return words
     return words[0].lower() + words[1:]

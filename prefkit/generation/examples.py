@@ -7,6 +7,7 @@ and its answer says nothing the chunk does not say; every other draft is dropped
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -31,7 +32,7 @@ class Passage:
         chunk: The chunk.
         title: Its document's title.
         source: Its document's path.
-        common: Words that the document writes in lower case somewhere: no names.
+        common: Words that the document writes in lower case more often than not: no names.
     """
 
     chunk: Chunk
@@ -108,7 +109,11 @@ def cost_of(replies: Iterable[Reply]) -> dict[str, float]:
 def passages_of(parsed: ParsedDocument, chunks: Iterable[Chunk]) -> list[Passage]:
     """The chunks of one document, ready to draft from."""
     document = parsed.document
-    common = frozenset(re.findall(r"(?<![\w-])[a-z][a-z-]+\b", document.text))
+    small = Counter(re.findall(r"(?<![\w-])[a-z][a-z-]+\b", document.text))
+    great = Counter(
+        name.lower() for name in re.findall(r"(?<=[a-z,] )[A-Z][a-z-]+\b", document.text)
+    )
+    common = frozenset(word for word, count in small.items() if count > great[word])
     return [Passage(chunk, document.title, document.source, common) for chunk in chunks]
 
 

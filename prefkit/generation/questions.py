@@ -78,6 +78,7 @@ _LABEL = r"(?i:class|channel|level|form|number|part|section|step|page|version|ch
 
 _FREQUENCY = re.compile(
     rf"\b(?P<a>{_ABOUT}(?:once|twice|{_AMOUNT} times) (?:a|an|every|each|per) (?:{_AMOUNT} )?\w+"
+    rf"(?=[.,;]|$| (?:in|at|on|for|and|with|from|to|by|until|or|when|if|of|during|after|before)\b)"
     rf"|every (?:{_AMOUNT} )?(?:{_SPAN}|{_WEEKDAY})(?: from {_CLOCK} to {_CLOCK})?)(?=[\s.,;]|$)"
 )
 _TIME = re.compile(
@@ -105,7 +106,10 @@ _DIMENSION = re.compile(
     rf"\b(?P<a>{_ABOUT}{_AMOUNT} [a-z]+) (?P<j>long|wide|thick|high|deep|tall|old)(?=[\s.,;]|$)"
 )
 _REASON = re.compile(r",? because (?!of\b)(?P<a>[^;]+?)[.]?$")
-_CONDITION = re.compile(r"(?<=[a-z]) (?P<a>(?:when|if|unless) [^;]+?)[.]?$")
+_CONDITION = re.compile(
+    r"(?<=[a-z`)]) (?<!see )(?<!even )(?<!know )(?<!check )(?<!determine )(?<!decide )(?<!except )"
+    r"(?P<a>(?:when|if) [^;]+?)[.]?$"
+)
 _PURPOSE = re.compile(r",? (?P<a>so that [^;]+?)[.]?$")
 _PLACE = re.compile(
     r"\b(?:kept|stored|located|stands?|stand|hangs?|lies|lie|found|held|installed|placed|defined|"
@@ -114,17 +118,21 @@ _PLACE = re.compile(
     r"(?!\d|least|most|night|once|risk|any|all)[^.,;]+?)"
     r"(?= (?:for|until|from|when|if|and|or|by|before|after|at least)\b|[.,;]|$)"
 )
-_MEANS = re.compile(
-    r"^(?P<s>[^,;]{2,80}?) (?:means|(?<=s )mean) (?!of\b)(?:that )?(?P<a>[^;]+?)[.]?$"
-)
-_CALLED = re.compile(
-    r"^(?P<s>[^,;]{4,80}?) (?P<v>is|are) called "
-    r"(?P<a>(?!when|if|for|on|at|in|to|by|out|off|after|before)[^,;:]+?)[.]?$"
-)
+_CALLED = re.compile(r"called (?P<a>(?!when|if|for|on|at|in|to|by|out|off|after|before)[^,;:]+)")
 _VAGUE = re.compile(
-    r"the (?:return|default|file|class|variable|function|parameter|argument|option|same|current|"
-    r"actual|normal|usual|common|other) (?:values?|names?|types?|cases?|ones?|reasons?|ways?|"
-    r"things?|results?|lists?|arguments?|parameters?)$"
+    r"the (?:\w+ )?(?:values?|file names?|names?|types?|cases?|ones?|reasons?|ways?|things?|"
+    r"results?|lists?|implementations?|arguments?|parameters?|objects?|strings?|functions?|methods?)$"
+)
+_WHENEVER = re.compile(r"((?:If|When) (?!\w+ing\b|in\b|both\b|all or)[^,;:()]{8,90}), ")
+_AUXILIARY = re.compile(r"\b(?:is|are|was|were|must|may|can|will|should|has|have|does|do|then)\b")
+_STATES = re.compile(  # a clause, not an order: `the rest is …`, `rows are …`
+    r"(?:the|an?|it|they|each|every|all|any|no|its|their|you)\b|[`A-Z\d]|"
+    r"[a-z-]+ (?:is|are|must|will|should|may|can|has|have|does|do)\b"
+)
+_ONE_VERB = re.compile(r"(?:be )?(?:(?:\w+ly|always|never|only|also) )?(?:\w+ )?")
+_ACTION = re.compile(r"(?!be\b|have\b|not\b|only\b|also\b|either\b|\w+ly\b)([a-z]+) ")
+_THING = re.compile(
+    r"(?:an?|the|every|all|any|both|one or more|its own) (?!way|time|same|first|last)\w"
 )
 _MODAL = ("must", "may", "can", "should", "shall")
 
@@ -249,29 +257,36 @@ def _purpose(sentence: str, clause: Clause | None) -> Iterator[Asked]:
 
 
 def _condition(sentence: str, clause: Clause | None) -> Iterator[Asked]:
-    if (found := _CONDITION.search(sentence)) and (clause is None or not clause.lead):
-        opening = "Unless what" if found["a"].startswith("unless") else "When"
-        if opening == "When":
-            yield from _turned("condition", opening, sentence, clause, found.span("a"))
+    found = _CONDITION.search(sentence)
+    if found is None or (clause is not None and clause.lead):
+        return
+    before = sentence[: found.start("a")]
+    if before.count("(") == before.count(")"):
+        yield from _turned("condition", "When", sentence, clause, found.span("a"))
 
 
 def _place(sentence: str, clause: Clause | None) -> Iterator[Asked]:
-    if found := _PLACE.search(sentence):
+    found = _PLACE.search(sentence)
+    if found and clause and _ONE_VERB.fullmatch(sentence[clause.rest_at : found.start("a")]):
         yield from _turned("place", "Where", sentence, clause, found.span("a"))
 
 
 def _meaning(sentence: str, clause: Clause | None) -> Iterator[Asked]:
-    found = _MEANS.search(sentence)
-    if found and not re.search(r"\b(?:is|are|was|were|has|must|may)\b", found["s"]):
-        verb = "do" if sentence[found.end("s") :].startswith(" mean ") else "does"
-        opening = f"What {verb} {lowered(found['s'])} mean"
-        yield Asked("definition", opening, found["a"], "", _cloze(sentence, *found.span("a")))
+    """`A red tag means that …` asks what it means."""
+    if clause is None or clause.verb != "mean" or clause.lead:
+        return
+    start = clause.rest_at + (5 if sentence.startswith("that ", clause.rest_at) else 0)
+    answer = sentence[start:].rstrip(".! ")
+    opening = f"What {clause.auxiliary} {clause.subject} mean"
+    yield Asked("definition", opening, answer, "", _cloze(sentence, start, start + len(answer)))
 
 
 def _naming(sentence: str, clause: Clause | None) -> Iterator[Asked]:
-    found = _CALLED.search(sentence)
-    if found and not re.search(r"\b(?:is|are|be|was|were|has|must|may)\b", found["s"]):
-        opening = f"What {found['v']} {lowered(found['s'])} called"
+    """`The slope is called the Apron.` asks for its name."""
+    if clause is None or clause.lead or clause.auxiliary not in ("is", "are"):
+        return
+    if found := _CALLED.fullmatch(sentence.rstrip(".! "), clause.rest_at):
+        opening = f"What {clause.auxiliary} {clause.subject} called"
         yield Asked("definition", opening, found["a"], "", _cloze(sentence, *found.span("a")))
 
 
@@ -280,7 +295,7 @@ def _identity(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     if clause is None or clause.auxiliary not in ("is", "are", "was", "were") or clause.lead:
         return
     rest = sentence[clause.rest_at :].rstrip(".! ")
-    if _VAGUE.match(clause.subject):
+    if _VAGUE.match(clause.subject) or re.match(r"\w+ing\b", clause.subject):
         return
     if not re.search(r"[A-Z\d`-]", clause.subject) and len(content_words(clause.subject)) < 2:
         return
@@ -310,12 +325,27 @@ def _agent(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     )
 
 
+def _object(sentence: str, clause: Clause | None) -> Iterator[Asked]:
+    """`The steward keeps the rope register.` asks what the steward keeps."""
+    if clause is None or clause.lead or _VAGUE.match(clause.subject):
+        return
+    start, verb = clause.rest_at, clause.verb
+    if clause.auxiliary in _MODAL and (found := _ACTION.match(sentence, start)):
+        start, verb = found.end(), found[1]
+    if not verb or verb in ("mean", "take") or not _THING.match(sentence, start):
+        return
+    answer = sentence[start:].rstrip(".! ")
+    opening = f"What {clause.auxiliary} {clause.subject} {verb}"
+    yield Asked("fact", opening, answer, "", _cloze(sentence, start, start + len(answer)))
+
+
 def _procedure(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     """`When the lamp is dark, the keeper closes the tap.` asks what the keeper does then."""
     if clause is None or clause.auxiliary not in (*_MODAL, "does", "do"):
         return
     whenever = re.match(r"(?:If|When|After|Before|Once)\b", clause.lead)
-    if not whenever and not (clause.lead and clause.auxiliary in _MODAL):
+    given = re.match(r"(?:At|In|On|During|For|To|Under|Unless|Until|While)\b", clause.lead)
+    if not whenever and not (given and clause.auxiliary in _MODAL):
         return
     lead = lowered(clause.lead.rstrip(", "), everything=True)
     start = clause.verb_at if clause.verb else clause.rest_at
@@ -328,6 +358,19 @@ def _procedure(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     yield Asked("procedure", opening, answer, "", _cloze(sentence, start, start + len(answer)))
 
 
+def _consequence(sentence: str, clause: Clause | None) -> Iterator[Asked]:
+    """`If a row has more fields, the rest is put in a list.` asks what happens then."""
+    found = _WHENEVER.match(sentence)
+    if found is None or not _STATES.match(sentence, found.end()):
+        return
+    if len(content_words(found[1])) < 3 or len(_AUXILIARY.findall(found[1])) > 1:
+        return
+    answer = sentence[found.end() :].rstrip(".! ")
+    opening = f"What happens {lowered(found[1], everything=True)}"
+    start = found.end()
+    yield Asked("procedure", opening, answer, "", _cloze(sentence, start, start + len(answer)))
+
+
 def _open(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     yield Asked("open", "", "", None, sentence)
 
@@ -337,6 +380,7 @@ _FINDERS: tuple[tuple[str, Callable[[str, Clause | None], Iterator[Asked]]], ...
     ("definition", _meaning),
     ("definition", _naming),
     ("procedure", _procedure),
+    ("procedure", _consequence),
     ("frequency", _frequency),
     ("cost", _cost),
     ("duration", _duration),
@@ -349,5 +393,6 @@ _FINDERS: tuple[tuple[str, Callable[[str, Clause | None], Iterator[Asked]]], ...
     ("reason", _purpose),
     ("condition", _condition),
     ("agent", _agent),
+    ("fact", _object),
     ("open", _open),
 )

@@ -17,14 +17,15 @@ _ABBREVIATIONS = frozenset(
 _NEVER_LAST = frozenset(
     "e.g i.e cf vs fig figs eq no nos vol ch sec pp p mr mrs ms dr prof".split()
 )
+_LONG_WORD = re.compile(r"[a-z]{4,}")  # after one, a sentence may begin in lower case: `cwd is …`
 _STOP = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
 
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence of `text[start:end]`, white space between left out.
 
-    A stop ends a sentence when white space and not a lower-case letter follow, and the word before
-    is no abbreviation, initial or list number.
+    A stop ends a sentence when white space follows and the word before is no abbreviation, initial
+    or list number. Before a lower-case letter it does so only after a long word.
     """
     end = len(text) if end is None else end
     first = _skip_space(text, start, end)
@@ -47,12 +48,12 @@ def _skip_space(text: str, at: int, end: int) -> int:
 
 def _ends(text: str, first: int, found: re.Match[str], end: int) -> bool:
     following = text[_skip_space(text, found.end(), end) : end][:1]
-    if following.islower():
+    word = re.search(r"\S*$", text[first : found.start()])
+    before = (word[0] if word else "").lstrip("(\"'“‘[").lower()
+    if following.islower() and (not _LONG_WORD.fullmatch(before) or before in _ABBREVIATIONS):
         return False
     if found[0][0] != ".":
         return True
-    word = re.search(r"\S*$", text[first : found.start()])
-    before = (word[0] if word else "").lstrip("(\"'“‘[").lower()
     if before in _NEVER_LAST or (following and _is_initial(text[first : found.start()])):
         return False
     if before.isdigit() and found.start() - first <= len(before):
@@ -126,7 +127,8 @@ _POINTS_BACK = re.compile(
     r"similarly|likewise|finally|first|second|third|next|lastly|in (?:this|that|these|such|"
     r"addition|contrast|particular|general|other)|for (?:this|that|these|example|instance)|"
     r"at (?:this|that)|on (?:this|that)|as (?:a|above|described|mentioned|noted|such|with)|note|"
-    r"see|refer|after (?:this|that)|before (?:this|that)|if (?:it|this|that|they|you|so|not|set)|"
+    r"see|refer|after (?:this|that)|before (?:this|that)|"
+    r"(?:changed|new|deprecated) in version|if (?:it|this|that|they|you|so|not|set)|"
     r"when (?:it|this|that|they|you)|unlike|like|please|let|consider|suppose|remember)\b",
     re.IGNORECASE,
 )
@@ -135,7 +137,7 @@ _POINTS_ELSEWHERE = re.compile(
     r"as follows|see (?:also|the|section|chapter|below|above)|"
     r"(?:described|shown|listed|given|explained|mentioned|defined|table|figure|section|chapter|"
     r"example|codes|list|text|note) (?:below|above|earlier|later|here|in)|(?:above|below)$|"
-    r"here|we|our|us|my|i)\b(?!['’]s\b)",
+    r"the above|here|we|our|us|my|i)\b(?!['’]s\b)",
     re.IGNORECASE,
 )
 _BACK_PRONOUN = re.compile(r"\b(?:it|they|them|he|she|him|its|their|his|her)\b", re.IGNORECASE)
@@ -143,6 +145,10 @@ _NUMBER = re.compile(
     r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|"
     r"forty|fifty|sixty|hundred|thousand|half|twice|once|daily|weekly|monthly|yearly)\b",
     re.IGNORECASE,
+)
+_VAGUE_NOUNS = content_words(
+    "function method object string value argument parameter variable attribute element item entry "
+    "field case way thing result option list code rule reason program class returned optional"
 )
 _DEFINES = re.compile(
     r"\b(?:is|are|was) (?:an?|the|called|named|known|defined|responsible)\b|\bmeans?\b|"
@@ -190,7 +196,7 @@ def _names_subject(text: str, topic: frozenset[str]) -> bool:
     subject = clause.subject if clause else " ".join(found[2].split()[:3])
     if found[1] not in ("The", "Only the") or _NAME.search(" " + subject):
         return True
-    nouns = content_words(subject)
+    nouns = content_words(subject) - _VAGUE_NOUNS
     return len(nouns) > 1 or bool(nouns & topic) or bool(clause and names_role(clause.subject))
 
 

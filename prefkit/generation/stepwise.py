@@ -8,7 +8,6 @@ does. `generator` tells which: `+pattern` is a question by rule, `+extractive` a
 """
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 
 from prefkit.chat import ChatModel, Reply, Request, Sampling
@@ -64,9 +63,8 @@ def _by_rule(passage: Passage, wanted: int) -> tuple[list[_Draft], list[_Draft]]
     """Questions that rules can finish, different kinds first, and what is left to the model."""
     found: list[_Draft] = []
     left: list[_Draft] = []
-    common = _common_words(passage)
     for sentence in worth_asking(passage.chunk, passage.title):
-        asked = list(asked_of(sentence.text, common))
+        asked = list(asked_of(sentence.text, passage.common))
         finished = (_Draft(passage, sentence, a, a.drafted, True) for a in asked if a.drafted)
         draft = next((d for d in finished if _refuse(d) is None), None)
         if draft is not None:
@@ -81,11 +79,6 @@ def _by_rule(passage: Passage, wanted: int) -> tuple[list[_Draft], list[_Draft]]
         chosen.append(best)
         kinds.append(best.asked.kind)
     return chosen, left
-
-
-def _common_words(passage: Passage) -> frozenset[str]:
-    """Words that the chunk or what stands above it writes in lower case."""
-    return frozenset(re.findall(r"\b[a-z][a-z-]+\b", passage.known)) | passage.common
 
 
 def _refuse(draft: _Draft) -> Refused | None:
