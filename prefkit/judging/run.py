@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 STAGE = "judge"
 BATCH = 8  # prompts a unit of work
+NOT_TOTALS = ("label_mass", "forced")  # sums that only make sense divided by each other
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,16 +118,16 @@ def run_judge(plan: JudgePlan, settings: runs.Settings) -> runs.Run:
                     {"judgments": judged.judgments}
                     | ({"verdicts": judged.verdicts} if isinstance(judge, JudgeCard) else {}),
                     [*strays, *judged.dropped],
-                    totals=judged.tally,
+                    totals={k: v for k, v in judged.tally.items() if k not in NOT_TOTALS},
                     values={"judge": judge.name, "tally": judged.tally},
                 )
                 bar.advance()
         tallies = _tallies(run, units)
         _log_trust(run, tallies)
+        for warning in warnings(tallies):
+            log.warning(warning)
+            console.say(f"warning: {warning}")
         run.finish(list(units), card=card_text(plan.judges, tallies))
-    for warning in warnings(tallies):
-        log.warning(warning)
-        console.say(f"warning: {warning}")
     return run
 
 

@@ -149,6 +149,7 @@ def _tally(task: Task, found: Sequence[PairVerdict]) -> Counter[str]:
     masses = [float(v.metadata["label_mass"]) for v in verdicts if "label_mass" in v.metadata]
     if masses:
         tally.update({"label_mass": sum(masses), "forced": len(masses)})
-    if all(verdict.usd is not None for verdict in verdicts):
-        tally.update({"usd": sum(verdict.usd or 0.0 for verdict in verdicts)})
+    prices = [verdict.usd for verdict in verdicts]
+    tally["unpriced"] = prices.count(None)
+    tally.update({"usd": sum(price or 0.0 for price in prices)})
     return tally

@@ -118,6 +118,7 @@ def test_a_judge_ranks_by_what_held_in_both_orders(workspace, candidates, playin
     assert (totals["calls"], totals["unscored"], totals["flipped"]) == (120, 0, 0)
     assert totals["identical"] == PROMPTS  # `It has` and `it  has` are one answer
     assert totals["usd"] == pytest.approx(0.12)
+    assert totals["unpriced"] == 0
 
 
 def test_a_card_never_calls_a_judge_calibrated(workspace, candidates, playing):
