@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from prefkit.local_model import LocalModel
 
 
+LONGEST_TEXT = 512  # tokens whose full distributions are held at once: 100 MB at 49,152 words
+
+
 class Arm:
     """A model under test, and only that: the adapter is set before every call.
 
@@ -70,15 +73,20 @@ class Arm:
             self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         )
 
-    def distributions(self, text: str) -> Any:  # a float32 tensor, (tokens - 1, vocabulary)
-        """Log-probabilities of every next token of a short text, and the ids that came."""
+    def distributions(self, text: str) -> tuple[Any, Any]:  # tensors, from a heavy module
+        """Log-probabilities over the vocabulary at every token of a text, and the tokens' ids.
+
+        Returns:
+            float32 (tokens, vocabulary) and int64 (tokens,); of a long text its first 512 tokens.
+        """
         import torch
 
         from prefkit.local_model.templates import encode_text
 
         first = self.tokenizer.bos_token_id
         first = self.tokenizer.eos_token_id if first is None else first
-        ids = torch.tensor([[first, *encode_text(self.tokenizer, text)]], device=self.device)
+        tokens = encode_text(self.tokenizer, text)[:LONGEST_TEXT]
+        ids = torch.tensor([[first, *tokens]], device=self.device)
         with torch.inference_mode():
             logits = self._call(self._local.model, input_ids=ids, use_cache=False).logits
             return logits[0, :-1].float().log_softmax(-1), ids[0, 1:]

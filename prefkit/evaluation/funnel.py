@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from prefkit import console, runs
-from prefkit.chat import ChatModel, Request, Sampling, open_model
+from prefkit.chat import ChatModel, open_model
 from prefkit.evaluation import decision, offline, pairwise, sanity, suites
 from prefkit.evaluation.arms import Arms
 from prefkit.evaluation.overlap import training_prompts
 from prefkit.evaluation.plan import UNIT_ITEMS, UNIT_PAIRS, EvalPlan
-from prefkit.evaluation.results import Check, Item, Number, Stage, StageName, SuiteResult
+from prefkit.evaluation.results import (
+    Check,
+    Item,
+    Number,
+    Stage,
+    StageName,
+    SuiteAnswer,
+    SuiteResult,
+)
 from prefkit.evaluation.suites import Sample, Suite
 from prefkit.judging.canaries import run_canaries
-from prefkit.records import Candidate, Dropped, Record, content_id, user
+from prefkit.records import Candidate, Dropped, Record, content_id
 from prefkit.storage import sha256_of
 from prefkit.workspace import Workspace
 
@@ -45,6 +53,7 @@ class Funnel:
         numbers: All figures.
         items: Held-out items with both completions.
         suites: Right and wrong answers by suite.
+        answers: What both models said to every suite item.
         pairs: Scores of the held-out pairs.
         about: What stage 0 learned of model and machine.
     """
@@ -59,6 +68,7 @@ class Funnel:
         self.numbers: list[Number] = []
         self.items: list[Item] = []
         self.suites: list[SuiteResult] = []
+        self.answers: list[SuiteAnswer] = []
         self.pairs: list[offline.PairScores] = []
         self.about: Values = {}
         self._run = run
@@ -69,14 +79,12 @@ class Funnel:
     def arms(self) -> Arms:
         """The loaded model; loaded only when a unit is still to be done."""
         config = self.plan.config
-        arms = Arms.load(
+        return Arms.load(
             config.model,
             self.plan.adapter,
             batch_size=config.batch_size,
             load_in_4bit=config.load_in_4bit,
         )
-        self._run.set_device(arms.local.device)
-        return arms
 
     @property
     def ended(self) -> bool:
@@ -111,6 +119,7 @@ class Funnel:
     def _sanity(self) -> Stage:
         values = self._unit("sanity", self._measure_sanity)
         self.about = values["about"]
+        self._run.set_device(self.about["device"])
         self.checks = [Check.model_validate(check) for check in values["checks"]]
         return decision.judge_sanity(self.checks)
 
@@ -194,7 +203,7 @@ class Funnel:
     def _suites(self) -> Stage:
         for suite in self.plan.suites:
             self._run.add_plugin("suite", suite.name, suite.found.source, suite.found.sha256)
-            right: dict[str, tuple[bool, bool]] = {}
+            answers: dict[str, SuiteAnswer] = {}
             for task in suite.card.tasks:
                 samples = [s for s in suite.samples if s.task == task.name]
                 for number, batch in _batches(samples, UNIT_ITEMS):
@@ -202,32 +211,30 @@ class Funnel:
                         f"suite/{suite.name}/{task.name}/{number:04d}",
                         functools.partial(self._measure_suite, suite, batch),
                     )
-                    right |= {entry["id"]: entry["right"] for entry in values["samples"]}
-            ids = tuple(sample.id for sample in suite.samples)
-            self.suites.append(
-                SuiteResult(
-                    name=suite.name,
-                    sha256=suite.found.sha256,
-                    margin=suite.card.margin,
-                    measures=suite.card.measures,
-                    items=ids,
-                    base=tuple(right[i][0] for i in ids),
-                    tuned=tuple(right[i][1] for i in ids),
-                )
-            )
+                    found = [SuiteAnswer.model_validate(entry) for entry in values["answers"]]
+                    answers |= {answer.id: answer for answer in found}
+            ordered = [answers[sample.id] for sample in suite.samples]
+            self.answers += ordered
+            self.suites.append(suites.result(suite, ordered))
         self.numbers += suites.summarise(self.suites)
         return decision.judge_suites(self.numbers, self.suites)
 
     def _measure_suite(self, suite: Suite, samples: Sequence[Sample]) -> Measured:
-        answers = [suite_answers(suite, samples, arm) for arm in (self.arms.base, self.arms.tuned)]
-        return Measured(
-            {
-                "samples": [
-                    {"id": sample.id, "said": [b[0], t[0]], "right": [b[1], t[1]]}
-                    for sample, b, t in zip(samples, *answers, strict=True)
-                ]
-            }
-        )
+        said = [suites.answer(suite, samples, arm) for arm in (self.arms.base, self.arms.tuned)]
+        answers = [
+            SuiteAnswer(
+                suite=suite.name,
+                id=sample.id,
+                question=suite.context(sample),
+                expected=suites.expected(sample),
+                base=base.said,
+                tuned=tuned.said,
+                base_right=base.right,
+                tuned_right=tuned.right,
+            )
+            for sample, base, tuned in zip(samples, *said, strict=True)
+        ]
+        return Measured({"answers": [answer.model_dump() for answer in answers]})
 
     def _judge(self) -> Stage:
         judge, config = self.plan.judge, self.plan.config
@@ -275,39 +282,6 @@ class Funnel:
             batch_size=config.batch_size,
             workspace=self._workspace,
         )
-
-
-def suite_answers(suite: Suite, samples: Sequence[Sample], arm: Any) -> list[tuple[str, bool]]:
-    """What a model says to each sample of one task, and whether it is right."""
-    task = suite.task(samples[0])
-    if task.output_type == "multiple_choice":
-        return _choices(suite, samples, arm)
-    prompts = [suite.context(sample) for sample in samples]
-    sampling = Sampling(max_tokens=task.max_gen_toks, stop=task.until)
-    replies = arm.complete([Request(user(prompt), sampling) for prompt in prompts])
-    return [
-        (reply.text, not reply.error and suites.is_right(reply.text, sample, task))
-        for sample, reply in zip(samples, replies, strict=True)
-    ]
-
-
-def _choices(suite: Suite, samples: Sequence[Sample], arm: Any) -> list[tuple[str, bool]]:
-    task = suite.task(samples[0])
-    contexts, endings, sizes = [], [], []
-    for sample in samples:
-        choices = sample.choices or ()
-        context = suites.choice_context(suite, sample, arm.render)
-        contexts += [context] * len(choices)
-        endings += [f"{task.target_delimiter}{choice}" for choice in choices]
-        sizes.append(len(choices))
-    scores = iter(arm.continuations(contexts, endings))
-    answers = []
-    for sample, size in zip(samples, sizes, strict=True):
-        mine = [next(scores) for _ in range(size)]
-        choices = sample.choices or ()
-        index = suites.pick(mine, choices, normalised=task.metric == "acc_norm")
-        answers.append((choices[index], index == sample.gold))
-    return answers
 
 
 def _canary_values(report: Any) -> Measured:  # a CanaryReport

@@ -10,9 +10,11 @@ from typing import Final
 from prefkit.evaluation import charts
 from prefkit.evaluation.decision import EXIT_CODES, find
 from prefkit.evaluation.results import Item, Number, Results
+from prefkit.judging.judge import transcript
 from prefkit.records import content_id, text_of
 
 SHOWN_EXAMPLES: Final = 5
+SHOWN_CHANGES: Final = 40  # changed answers a suite; suites.jsonl has all of them
 LONGEST_SHOWN: Final = 4_000  # characters of one answer in the viewer; items.jsonl has all of it
 _CSP: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -52,6 +54,7 @@ def render(results: Results, items: Sequence[Item], about: Mapping[str, str]) ->
             _before_after(results),
             _preference(results, items),
             _items(items),
+            _suites(results),
             _checks(results),
             _numbers(results),
             _facts(results),
@@ -283,7 +286,7 @@ def _article(item: Item) -> str:
     chip = f'<span class="chip">judge: {escape(item.judge_note)}</span>' if item.judge_note else ""
     sides = "".join(_side(name, item) for name in ("base", "tuned"))
     return (
-        f'<article><p class="ask">{_shown(text_of(item.prompt))}</p>'
+        f'<article><p class="ask">{_shown(transcript(item.prompt))}</p>'
         f'<p class="reference">Reference: {_shown(item.reference)}</p>'
         f'<div class="sides">{sides}</div>'
         f'<small class="mono">{escape(item.id)}</small>{chip}</article>'
@@ -305,6 +308,24 @@ def _shown(text: str) -> str:
     text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
     cut = "" if len(text) <= LONGEST_SHOWN else f" … [{len(text) - LONGEST_SHOWN} more characters]"
     return escape(text[:LONGEST_SHOWN] + cut)
+
+
+def _suites(results: Results) -> str:
+    """The suite answers that changed, lost ones first."""
+    rows = [
+        f'<tr><td class="{"yes" if a.tuned_right else "no"}">'
+        f"{'gained' if a.tuned_right else 'lost'}</td><td>{_shown(a.question)}</td>"
+        f"<td>{_shown(a.expected)}</td><td>{_shown(a.base)}</td><td>{_shown(a.tuned)}</td></tr>"
+        for suite in results.suites
+        for a in suite.changed[:SHOWN_CHANGES]
+    ]
+    if not rows:
+        return ""
+    head = "<tr><th></th><th>question</th><th>right</th><th>base said</th><th>tuned said</th></tr>"
+    return (
+        "<h3>Suite answers that changed</h3><div class='scroll'><table class='changed'>"
+        f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _checks(results: Results) -> str:

@@ -15,6 +15,7 @@ from prefkit.storage import validated
 SCHEMA = "prefkit.eval/1"
 FILE = "results.json"
 ITEMS = "items.jsonl"
+SUITES = "suites.jsonl"
 
 Arm = Literal["base", "tuned", "delta", "both"]
 StageName = Literal["sanity", "offline", "suites", "judge", "human"]
@@ -142,6 +143,19 @@ class Item(_Strict):
         return (self.tuned.nll - self.base.nll) / self.reference_tokens
 
 
+class SuiteAnswer(_Strict):
+    """What both models said to one item of a suite."""
+
+    suite: str
+    id: str
+    question: str
+    expected: str
+    base: str
+    tuned: str
+    base_right: bool
+    tuned_right: bool
+
+
 class SuiteResult(_Strict):
     """Which items of a suite each model got right."""
 
@@ -152,6 +166,7 @@ class SuiteResult(_Strict):
     items: tuple[str, ...]
     base: tuple[bool, ...]
     tuned: tuple[bool, ...]
+    changed: tuple[SuiteAnswer, ...] = Field((), description="Lost first, then gained.")
 
 
 class Results(_Strict):

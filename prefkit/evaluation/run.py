@@ -9,7 +9,8 @@ from prefkit import console, runs
 from prefkit.evaluation import decision, human_sheets, report
 from prefkit.evaluation.funnel import Funnel
 from prefkit.evaluation.plan import UNIT_ITEMS, UNIT_PAIRS, EvalPlan, plan_eval
-from prefkit.evaluation.results import FILE, ITEMS, Item, Results, Stage
+from prefkit.evaluation.results import FILE, ITEMS, SUITES, Item, Results, Stage
+from prefkit.judging.judge import transcript
 from prefkit.judging.pairwise import normalised
 from prefkit.records import content_id, text_of
 from prefkit.storage import write_json, write_jsonl, write_text
@@ -36,6 +37,7 @@ def run_eval(plan: EvalPlan, settings: runs.Settings) -> runs.Run:
             funnel.stages.append(_human(plan, run, funnel))
         results = _conclude(plan, run, funnel)
         write_outputs(run, results, funnel.items)
+        write_jsonl(run.path / SUITES, funnel.answers)
         run.finish(funnel.units, card=summary(results))
     return run
 
@@ -89,7 +91,7 @@ def sheet_items(items: Sequence[Item], most: int, seed: int) -> list[human_sheet
     return [
         human_sheets.SheetItem(
             item_id=item.id,
-            prompt=text_of(item.prompt),
+            prompt=transcript(item.prompt),
             reference=item.reference,
             base=text_of(item.base.completion),
             tuned=text_of(item.tuned.completion),

@@ -3,15 +3,17 @@
 import dataclasses
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prefkit import plugins
+from prefkit.chat import Request, Sampling
 from prefkit.errors import PrefkitError
-from prefkit.evaluation.results import Number, SuiteResult, number
+from prefkit.evaluation.arms import Arm
+from prefkit.evaluation.results import Number, SuiteAnswer, SuiteResult, number
 from prefkit.evaluation.statistics import (
     discordant,
     holm,
@@ -19,6 +21,7 @@ from prefkit.evaluation.statistics import (
     paired_shares,
     wilson,
 )
+from prefkit.records import user
 from prefkit.storage import read_json_lines, validated
 from prefkit.workspace import Workspace
 
@@ -219,8 +222,63 @@ def summarise(results: Sequence[SuiteResult]) -> list[Number]:
     return numbers
 
 
-def choice_context(suite: Suite, sample: Sample, render: Callable[[str], str]) -> str:
-    """The text a choice continues: plain, or rendered by the model's chat template."""
-    task = suite.task(sample)
-    text = suite.context(sample)
-    return render(text) if task.apply_chat_template else text
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """What a model said to a sample, and whether that is right."""
+
+    said: str
+    right: bool
+
+
+def answer(suite: Suite, samples: Sequence[Sample], arm: Arm) -> list[Answered]:
+    """What a model says to samples of one task: greedy text, or the likeliest choice."""
+    task = suite.task(samples[0])
+    if task.output_type == "multiple_choice":
+        return _choose(suite, task, samples, arm)
+    sampling = Sampling(max_tokens=task.max_gen_toks, stop=task.until)
+    requests = [Request(user(suite.context(sample)), sampling) for sample in samples]
+    return [
+        Answered(reply.text, not reply.error and is_right(reply.text, sample, task))
+        for reply, sample in zip(arm.complete(requests), samples, strict=True)
+    ]
+
+
+def _choose(suite: Suite, task: Task, samples: Sequence[Sample], arm: Arm) -> list[Answered]:
+    contexts, endings = [], []
+    for sample in samples:
+        text = suite.context(sample)
+        context = arm.render(text) if task.apply_chat_template else text
+        for choice in sample.choices or ():
+            contexts.append(context)
+            endings.append(f"{task.target_delimiter}{choice}")
+    scores = iter(arm.continuations(contexts, endings))
+    answers = []
+    for sample in samples:
+        choices = sample.choices or ()
+        mine = [next(scores) for _ in choices]
+        index = pick(mine, choices, normalised=task.metric == "acc_norm")
+        answers.append(Answered(choices[index], index == sample.gold))
+    return answers
+
+
+def expected(sample: Sample) -> str:
+    """The right answer, or the accepted ones."""
+    if sample.choices and sample.gold is not None:
+        return sample.choices[sample.gold]
+    return " / ".join(sample.targets)
+
+
+def result(suite: Suite, answers: Sequence[SuiteAnswer]) -> SuiteResult:
+    """Right and wrong by item, in the order of the suite, and the answers that changed."""
+    lost = [a for a in answers if a.base_right and not a.tuned_right]
+    gained = [a for a in answers if a.tuned_right and not a.base_right]
+    return SuiteResult(
+        name=suite.name,
+        sha256=suite.found.sha256,
+        margin=suite.card.margin,
+        measures=suite.card.measures,
+        items=tuple(a.id for a in answers),
+        base=tuple(a.base_right for a in answers),
+        tuned=tuple(a.tuned_right for a in answers),
+        changed=(*lost, *gained),
+    )

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from prefkit.evaluation import decision, offline, pairwise, suites
-from prefkit.evaluation.results import AnswerSheet, Check, Item, Results, SuiteResult
+from prefkit.evaluation.results import AnswerSheet, Check, Item, Results, SuiteAnswer, SuiteResult
 from prefkit.evaluation.text_metrics import rouge_l
 from prefkit.records import assistant, content_id, user
 
@@ -77,6 +77,19 @@ def make_results(items) -> Results:
         items=tuple(f"k{i}" for i in range(104)),
         base=tuple(i % 2 == 0 for i in range(104)),
         tuned=tuple(i % 2 == 0 or i in (3, 5) for i in range(104)),
+        changed=tuple(
+            SuiteAnswer(
+                suite="basics",
+                id=f"k{i}",
+                question=f"Question: {i}?\nAnswer:",
+                expected="ice",
+                base="dew",
+                tuned="ice",
+                base_right=False,
+                tuned_right=True,
+            )
+            for i in (3, 5)
+        ),
     )
     notes = {entry.id: entry for entry in judged}
     items[:] = [
