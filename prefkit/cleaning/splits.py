@@ -106,9 +106,9 @@ def _places(
             places.append((number, place))
             if chunk_id in chunks:
                 quoted[chunk_id] = place
-        if not example.quotes and "document_id" in example.metadata:
-            name = example.metadata["document_id"]
-            places.append((number, numbers.setdefault(name, len(numbers))))
+        noted = example.metadata.get("document_id")
+        if noted and not example.quotes and config.split_by == "document":
+            places.append((number, numbers.setdefault(noted, len(numbers))))
     ids = sorted(quoted)
     pairs = near_pairs([chunks[chunk_id].text for chunk_id in ids], config.near_duplicates)
     return places, [(quoted[ids[left]], quoted[ids[right]]) for left, right, _ in pairs]
@@ -139,7 +139,7 @@ def _draw(
     wanted = config.test_share * len(examples) - splits.count("test")
     chosen: set[int] = set()
     off = math.inf
-    for draw in range(DRAWS):
+    for draw in range(DRAWS if wanted > 0 else 0):
         order = sorted(
             range(len(groups)), key=lambda place: content_id(config.seed, draw, names[place])
         )
