@@ -49,11 +49,14 @@ _PAST = {
     "stood": "stand", "taught": "teach", "took": "take", "went": "go", "wrote": "write",
 }  # fmt: skip
 _ORDERS = frozenset("returns return execute executes defaults raises creates create sets".split())
-_BREAK = re.compile(
-    r"[,;:]|\s(?:and|but|or) (?=(?:[a-z]+(?:s|ed)|is|are|was|were|may|must|can|will|it|they|he|she|"
-    r"then|never|not|the|an?|each|every|all|no|at|in|on|from|to|after|before|between|for|by|about|one|two|three|four|five|"
-    rf"six|seven|eight|nine|ten|twelve|{'|'.join(sorted(_VERBS))})\b|\d)"
-    r"|\s(?:because|so that|although|whereas|while|which|who)\b"
+_AFTER_AND = (
+    "is are was were may must can will it they he she then never not the a an each every all no at "
+    "in on from to after before between for by about one two three four five six seven eight nine "
+    "ten twelve"
+).split()
+_BREAK = re.compile(  # where a second clause or phrase begins
+    r"[,;](?!\d)|:(?=\s|$)|\s(?:because|so that|although|whereas|while|which|who)\b"
+    rf"|\s(?:and|but|or) (?=(?:[a-z]+(?:s|ed)|{'|'.join([*_AFTER_AND, *sorted(_VERBS)])})\b|\d)"
 )
 _SUBORDINATE = re.compile(r"\b(?:when|if|until|since|unless|that|where|before|after|as)\b")
 _APPOSITION = re.compile(r"^[^,]{3,60}(, (?!which|who|where|when|and|or|but)[^,]{2,50},) ")

@@ -58,12 +58,33 @@ def stem(word: str) -> str:
 
 def content_words(text: str) -> frozenset[str]:
     """Stems of the words that carry meaning; `six` and `6` are one."""
-    found = set()
+    return frozenset(_content_in_order(text))
+
+
+def says_in_order(answer: str, text: str) -> bool:
+    """Whether `answer` says only what `text` says, in the same order.
+
+    Its content words are a subsequence of those of `text`, and it denies as often. A word-by-word
+    check without order lets "moved from 20:15 to 20:30" pass for "from 20:30 to 20:15".
+    """
+    rest = iter(_content_in_order(text))
+    if any(word not in rest for word in _content_in_order(answer)):
+        return False
+    return len(_NEGATION.findall(answer)) == len(_NEGATION.findall(text))
+
+
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot)\b|n['’]t\b"
+)
+
+
+def _content_in_order(text: str) -> list[str]:
+    found = []
     for word in words(text):
         if word not in _STOPWORDS:
             value = _number_word(word)
-            found.add(stem(word) if value is None else str(value))
-    return frozenset(found)
+            found.append(stem(word) if value is None else str(value))
+    return found
 
 
 def find_quote(text: str, quote: str) -> tuple[int, int] | None:

@@ -295,7 +295,9 @@ def _identity(sentence: str, clause: Clause | None) -> Iterator[Asked]:
     if clause is None or clause.auxiliary not in ("is", "are", "was", "were") or clause.lead:
         return
     rest = sentence[clause.rest_at :].rstrip(".! ")
-    if _VAGUE.match(clause.subject) or re.match(r"\w+ing\b", clause.subject):
+    if _VAGUE.match(clause.subject) or re.match(
+        r"(?:\w+ing|each|every|any|all|no)\b", clause.subject
+    ):
         return
     if not re.search(r"[A-Z\d`-]", clause.subject) and len(content_words(clause.subject)) < 2:
         return

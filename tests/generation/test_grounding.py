@@ -2,7 +2,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from prefkit.generation.grounding import find_quote, numbers, share_supported, unsupported
+from prefkit.generation.grounding import (
+    find_quote,
+    numbers,
+    says_in_order,
+    share_supported,
+    unsupported,
+)
 
 TEXT = st.text(st.sampled_from(list("abc XYZ 123.,’'\"“—-\n\tﬁßé")), min_size=1, max_size=80)
 LOOSENED = {"’": "'", "“": '"', "—": "-", "\n": "  ", "\t": " "}
@@ -76,6 +82,19 @@ def test_numbers_units_and_names_of_an_answer_stand_in_the_text(answer, rule):
 
 def test_numbers_are_compared_by_value():
     assert numbers("1,200 crowns, 3.50 m and twelve men at 08:00") == {"1200", "3.5", "12", "8:00"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        ("It was moved from 20:30 to 20:15.", True),
+        ("The time was moved from 20:15 to 20:30.", False),
+        ("The time was never moved from 20:30 to 20:15.", False),
+        ("The clock was moved from 20:30 to 20:15.", False),
+    ],
+)
+def test_the_same_words_in_another_order_say_something_else(answer, same):
+    assert says_in_order(answer, "The time was moved from 20:30 to 20:15 in May.") is same
 
 
 def test_share_of_supported_words():
