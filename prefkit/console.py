@@ -90,6 +90,7 @@ class _Lines:
         self._description, self._total = description, total
         self._done, self._began = 0, time.monotonic()
         self._said, self._note = self._began, ""
+        say(f"{description}: {f'0/{total}' if total is not None else 'begins'}")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._done += steps
