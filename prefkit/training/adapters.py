@@ -9,8 +9,7 @@ from typing import Any, Final
 import torch
 from peft import LoraConfig, PeftModel
 
-from prefkit.config import EMBEDDED, TrainConfig
-from prefkit.embedded import NAME as EMBEDDED_NAME
+from prefkit.config import TrainConfig
 from prefkit.local_model import load_model
 from prefkit.storage import write_text
 
@@ -69,11 +68,6 @@ def keep_in_float32(model: torch.nn.Module, started_from: Mapping[str, torch.Ten
         if parameter.requires_grad:
             value = started_from.get(name, parameter.data)
             parameter.data = value.to(parameter.device, torch.float32, copy=True)
-
-
-def base_name(config: TrainConfig) -> str:
-    """What to call the base in public: never a path into this machine's cache."""
-    return f"HuggingFaceTB/{EMBEDDED_NAME}" if config.model == EMBEDDED else config.model
 
 
 def describe(model: Any) -> dict[str, Any]:  # of a PeftModel; JSON values

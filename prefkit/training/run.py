@@ -2,22 +2,17 @@
 
 import dataclasses
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
-from prefkit import runs
+from prefkit import console, runs
 from prefkit.config import TrainConfig
 from prefkit.errors import PrefkitError, missing_extra
 from prefkit.reading import load_records
 from prefkit.training.arguments import epochs, total_steps
 from prefkit.training.data import Selected, guess_tokens, select
+from prefkit.training.earlier import check_earlier
 from prefkit.training.methods import Method, check_trainer_keys, find_method
 from prefkit.workspace import Workspace
-
-# Measured with SmolLM2-135M, LoRA r=16, float32 on two cores with AVX2; a processor that
-# multiplies bfloat16 needs about half of it.
-SECONDS_A_TOKEN: Final[Mapping[str, float]] = {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +59,9 @@ def plan_train(source: str, method: str, config: TrainConfig, workspace: Workspa
         from prefkit.chat import adapter_folder
 
         adapter = adapter_folder(config.adapter, workspace)
+        warning = check_earlier(config, adapter)
+        if warning:
+            console.say(warning)
         inputs = (*inputs, runs.Input.of(adapter, workspace))
     return TrainPlan(
         stage=how.stage,

@@ -25,10 +25,11 @@ from prefkit.training.callbacks import Watch
 from prefkit.training.card import Trained, adapter_card, card_text
 from prefkit.training.curves import draw_curves
 from prefkit.training.data import Fitted, Row, Tokenize, fit
+from prefkit.training.earlier import base_name, spoken
 from prefkit.training.lineage import sources, upstream
 from prefkit.training.quiet import libraries_to_log
 from prefkit.training.trainer import build_trainer
-from prefkit.workspace import Workspace, run_of
+from prefkit.workspace import Workspace
 
 if TYPE_CHECKING:
     from prefkit.training.run import TrainPlan
@@ -166,8 +167,8 @@ def _finish(
     steps = trainer.state.global_step
     trained = Trained(
         method=plan.method,
-        base=adapters.base_name(config),
-        started_from=_started_from(plan.adapter),
+        base=base_name(config),
+        started_from=spoken(plan.adapter),
         adapter=adapters.describe(trainer.model),
         arguments={k: v for k, v in arguments.items() if k != "output_dir"},
         precision=_precision(trainer, config),
@@ -194,13 +195,6 @@ def _finish(
     run.finish(UNITS, card_text(trained))
     if "save_total_limit" not in config.trainer:
         shutil.rmtree(path / checkpoints.FOLDER, ignore_errors=True)
-
-
-def _started_from(adapter: Path | None) -> str:
-    if adapter is None:
-        return ""
-    run = run_of(adapter)
-    return run.name if run else adapter.name
 
 
 def _device_name(device: torch.device) -> str:

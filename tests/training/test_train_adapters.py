@@ -7,7 +7,6 @@ import pytest
 from test_train_losses import config_for, metrics, train, train_lines
 
 from prefkit.errors import PrefkitError
-from prefkit.training.run import plan_train
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default")]
 
@@ -193,8 +192,3 @@ def test_without_a_test_split_there_are_no_figures(workspace, records_file, tiny
     run = train(workspace, records_file("pairs", test=0), "dpo", config_for(tiny_model))
     assert json.loads((run.path / "held_out.json").read_text()) == []
     assert "the source had no test split" in (run.path / "README.md").read_text()
-
-
-def test_an_empty_set_is_refused_before_anything_is_loaded(workspace, records_file):
-    with pytest.raises(PrefkitError, match="none of 3 pairs can be trained on"):
-        plan_train(str(records_file("pairs", 0, 3)), "dpo", config_for("tiny"), workspace)
