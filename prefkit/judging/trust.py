@@ -21,8 +21,9 @@ def card_text(judges: Sequence[JudgeCard | Rule], tallies: Mapping[str, Tally]) 
         human = "nobody has labelled pairs for it"
         if judge.human_labels:
             human = f"{judge.human_labels} human labels lie beside it, not compared with it here"
+        kind = "judge in Python" if judge.code else "LLM judge"
         lines.append(
-            f"- `{judge.name}` ({judge.source}): an **uncalibrated** LLM judge ({human}), so its "
+            f"- `{judge.name}` ({judge.source}): an **uncalibrated** {kind} ({human}), so its "
             f"verdicts say what the judge prefers, not what people prefer. {judge.question}"
         )
         if judge.name in tallies:
