@@ -167,6 +167,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return checked_anew()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.model
 def test_the_converted_weights_are_those_transformers_reads(converted):
     import torch
@@ -182,6 +183,7 @@ def test_the_converted_weights_are_those_transformers_reads(converted):
     assert all(torch.equal(ours[name], theirs[name].bfloat16()) for name in ours)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.model
 def test_the_converted_tokenizer_writes_what_it_reads(converted):
     from transformers import AutoTokenizer
@@ -198,6 +200,7 @@ def test_the_converted_tokenizer_writes_what_it_reads(converted):
     assert begun.startswith("<|im_start|>system\nYou are a helpful AI assistant named SmolLM")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.model
 def test_the_converted_model_knows_the_capital_of_france(converted):
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -9,7 +9,7 @@ from prefkit.embedded import embedded_model
 from prefkit.errors import PrefkitError
 from prefkit.records import Message, assistant, user
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
 QUESTIONS = (
     "What is the capital of France?",
@@ -172,6 +172,24 @@ def test_max_tokens_and_stop_strings_end_a_reply(real):
     assert stopped.finish_reason == "stop"
     assert "3" in stopped.text
     assert "4" not in stopped.text
+
+
+def test_what_prompts_begin_with_is_counted_once_and_changes_nothing(small):
+    from prefkit.local_model.decoding import LEAST_SHARED, Clock, Row, shared_beginning
+
+    def shared(*prompts: list[int]) -> int:
+        return shared_beginning([Row(prompt, Sampling(), Clock(0)) for prompt in prompts])
+
+    long = list(range(100, 100 + 2 * LEAST_SHARED))
+    assert shared([*long, 1], [*long, 2, 3]) == len(long)
+    assert shared(long, [*long, 2]) == len(long) - 1  # one token is left to read
+    assert shared(long, long) == len(long) - 1
+    assert shared(long[:LEAST_SHARED], [*long]) == 0
+    assert shared(long) == 0
+    same = ask("hi", "hi", temperature=1.0) + ask("hi", temperature=1.0, seed=1)
+    replies = small.complete(same)
+    assert replies[0] == replies[1] == small.complete(same[:1])[0]
+    assert replies[2] == small.complete(same[2:])[0]
 
 
 def test_a_reply_is_the_same_when_a_batch_shrinks_under_it(small):
@@ -431,8 +449,6 @@ def test_a_template_that_refuses_a_turn_is_the_error_of_that_request(small):
 
 
 def test_four_bit_weights_answer_and_are_smaller(real):
-    import torch
-
     from prefkit.local_model import LocalModel
 
     four_bit = LocalModel.load("embedded", load_in_4bit=True)
@@ -445,12 +461,13 @@ def test_four_bit_weights_answer_and_are_smaller(real):
     assert "Linear4bit" in kinds
     in_bfloat16 = real.model.get_memory_footprint() / 2
     assert four_bit.model.get_memory_footprint() < 0.65 * in_bfloat16  # embeddings stay as they are
-    assert four_bit.model.lm_head.weight.dtype == torch.bfloat16
 
 
 def test_bfloat16_replies_repeat_for_the_same_list(tiny):
+    import torch
+
     from prefkit.local_model import LocalModel
 
-    model = LocalModel.load(tiny, batch_size=2)
+    model = LocalModel.load(tiny, dtype=torch.bfloat16, batch_size=2)
     requests = ask(*QUESTIONS, temperature=1.0)
     assert model.complete(requests) == model.complete(requests)

@@ -91,7 +91,7 @@ class EndpointModel:
         self._concurrency = concurrency
         field = "max_completion_tokens" if url == OPENAI_URL else "max_tokens"
         self._dialect = Dialect(tokens_field=field)
-        self._reached = False
+        self._reached = self._worked = False
         self._cache = ReplyCache(cache) if cache is not None else None
         self._line: _Line | None = None
 
@@ -164,7 +164,7 @@ class EndpointModel:
             if failure is None:
                 failure = _unreadable(body)
             if failure is None:
-                self._reached = True
+                self._reached = self._worked = True
                 line.throttle.succeeded()
                 if self._ignored(request, dialect, body):
                     self._learn(dialect, dialect.told_in_prompt(), "answers without JSON")
@@ -202,7 +202,7 @@ class EndpointModel:
         Raises:
             PrefkitError: Trying again is no use for any request.
         """
-        if failure.fatal:
+        if failure.fatal or (failure.fatal_at_first and not self._worked):
             raise PrefkitError(f"{self.name} at {self.device}: {failure.text}", hint=failure.hint)
         if not self._reached and failures >= min(FIRST_TRIES, self._tries):
             raise PrefkitError(

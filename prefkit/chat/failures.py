@@ -19,6 +19,7 @@ class Failure:
         text: What happened, without secrets.
         passing: It may work later.
         fatal: No request will work until the user has acted.
+        fatal_at_first: So it is, unless another request has worked already.
         hint: What the user can do.
         wait: Seconds the server asked for.
         too_many: The server wants fewer requests.
@@ -29,6 +30,7 @@ class Failure:
     text: str
     passing: bool = False
     fatal: bool = False
+    fatal_at_first: bool = False
     hint: str = ""
     wait: float = 0.0
     too_many: bool = False
@@ -57,11 +59,13 @@ def failure_of(error: Exception, key: str) -> Failure:
 
 def _of_status(error: Any, key: str) -> Failure:  # openai.APIStatusError
     status = error.status_code
-    said = redacted(" ".join(str(error.message).split()), key)[:SHOWN]
     body = redacted(f"{error.message} {error.body}", key)
+    inner = error.body.get("message") if isinstance(error.body, dict) else None
+    said = redacted(" ".join(str(inner or error.message).split()), key)[:SHOWN]
     text = f"HTTP {status}: {said}"
-    if status in (401, 403):
-        return Failure(text, fatal=True, hint="Check the key in OPENAI_API_KEY.")
+    if status in (401, 403):  # some endpoints answer 403 to a single prompt they do not like
+        hint = "Check the key in OPENAI_API_KEY."
+        return Failure(text, fatal=status == 401, fatal_at_first=True, hint=hint)
     if status == 402 or (status == 429 and any(w in body.lower() for w in OUT_OF_MONEY)):
         return Failure(text, fatal=True, hint="The account has no credit left at this endpoint.")
     if status == 404:

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from prefkit.chat import Sampling
 
 SOONEST = 2.0**-24  # numpy's float32 exponential is 0 about once in 2**23 draws; 0 / 0 would win
+LEAST_SHARED = 16  # tokens of a common beginning, such as the examples in a prompt
 NUCLEUS = 256  # tokens looked at first for top_p; a full sort of 49,152 costs 20 times as much
 
 
@@ -48,7 +49,8 @@ def decode(
 ) -> None:
     """Finish all `rows`, in place.
 
-    Prompts are padded on the left. When half of the rows are done, the rest goes on without them.
+    What all prompts begin with is read once. The rest is padded on the left. When half of the rows
+    are done, the others go on without them.
 
     Args:
         model: A causal language model.
@@ -56,14 +58,22 @@ def decode(
         rows: The batch.
         ends: Token ids that end a turn.
     """
-    width = max(len(row.prompt) for row in rows)
-    pad = tokenizer.pad_token_id
-    padded = [[pad] * (width - len(row.prompt)) + row.prompt for row in rows]
-    masks = [[0] * (width - len(row.prompt)) + [1] * len(row.prompt) for row in rows]
+    shared = shared_beginning(rows) if _sees_everything(model) else 0
+    width = max(len(row.prompt) for row in rows) - shared
+    pads = [width - len(row.prompt) + shared for row in rows]
+    padded = [
+        [tokenizer.pad_token_id] * pad + row.prompt[shared:]
+        for pad, row in zip(pads, rows, strict=True)
+    ]
+    masks = [[1] * shared + [0] * pad + [1] * (width - pad) for pad in pads]
     step = torch.tensor(padded, device=model.device)
     mask = torch.tensor(masks, device=model.device)
-    position = (mask.cumsum(-1) - 1).clamp(min=0)
+    position = (mask.cumsum(-1) - 1).clamp(min=0)[:, shared:]
     active, cache = list(rows), None
+    if shared:
+        beginning = torch.tensor([rows[0].prompt[:shared]], device=model.device)
+        cache = model(input_ids=beginning, use_cache=True, logits_to_keep=1).past_key_values
+        cache.batch_repeat_interleave(len(rows))
     while True:
         out = model(
             input_ids=step,
@@ -88,6 +98,26 @@ def decode(
             cache.batch_select_indices(keep)
             step, position, mask = step[keep], position[keep], mask[keep]
         mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+
+
+def shared_beginning(rows: Sequence[Row]) -> int:
+    """How many tokens all prompts begin with; 0 when too few to be worth a pass of their own.
+
+    At least one token of every prompt is left, for its logits are wanted.
+    """
+    first, last = (pick(row.prompt for row in rows) for pick in (min, max))
+    most = min(len(row.prompt) for row in rows) - 1
+    same = next((i for i in range(most) if first[i] != last[i]), most)
+    return same if len(rows) > 1 and same >= LEAST_SHARED else 0
+
+
+def _sees_everything(model: Any) -> bool:  # PreTrainedModel or PeftModel
+    """Whether every layer attends to all tokens and so can skip padding between the parts."""
+    config = model.config.get_text_config()
+    layers = getattr(config, "layer_types", None)
+    if layers is not None:
+        return set(layers) == {"full_attention"}
+    return getattr(config, "sliding_window", None) is None
 
 
 def choose(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:

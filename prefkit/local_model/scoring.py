@@ -9,6 +9,7 @@ positions instead: 1.6 times the CPU time and 2.4 times the memory on the embedd
 
 import dataclasses
 import logging
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 ROWS: Final = 256  # hidden states through the head at once: 50 MB of float32 logits
 TOKENS_CPU: Final = 1536  # padded tokens a batch; larger is slower, the cache overflows
 TOKENS_GPU: Final = 16384
+_ENDS_IN_LAYER: Final[weakref.WeakKeyDictionary[Any, bool]] = (
+    weakref.WeakKeyDictionary()
+)  # by model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +103,9 @@ class _Head:
         self._model = model
         self._layer = model.get_output_embeddings()
         self._body = model.base_model
-        self._split = self._ends_in_layer()
+        if model not in _ENDS_IN_LAYER:
+            _ENDS_IN_LAYER[model] = self._ends_in_layer()
+        self._split = _ENDS_IN_LAYER[model]
         self._weight: torch.Tensor | None = None
         if self._split and type(self._layer) is torch.nn.Linear and self._layer.bias is None:
             self._weight = self._layer.weight.float()

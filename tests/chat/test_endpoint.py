@@ -147,6 +147,14 @@ def test_what_only_the_user_can_mend_is_raised_at_once(chat_server, answer, word
     assert len(chat_server.asked) <= 2
 
 
+def test_a_single_prompt_that_is_forbidden_does_not_stop_the_others(chat_server):
+    forbidden = Answer(status=403, message="flagged")
+    chat_server.reply = lambda asked: forbidden if asked.text == "bad" else "fine"
+    model = dial(chat_server, concurrency=1)
+    replies = model.complete(ask("a", "bad", "b"))
+    assert [reply.error for reply in replies] == ["", "HTTP 403: flagged", ""]
+
+
 def test_an_address_nobody_answers_is_said_soon():
     model = EndpointModel("tiny", base_url="http://127.0.0.1:9/v1", backoff=0.01)
     with pytest.raises(PrefkitError, match="cannot be reached") as caught:
