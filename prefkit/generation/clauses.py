@@ -62,7 +62,7 @@ _SUBORDINATE = re.compile(r"\b(?:when|if|until|since|unless|that|where|before|af
 _APPOSITION = re.compile(r"^[^,]{3,60}(, (?!which|who|where|when|and|or|but)[^,]{2,50},) ")
 _NO_SUBJECT = re.compile(
     r"(?:nobody|no|none|nothing|neither|not|never|nor|there|here|it|they|he|she|we|i|this|that|these|"
-    r"those|what|then|though|someone|anyone|only|in|at|on|for|to|by|which|who|and|or|but|also|\d+)\b",
+    r"those|what|then|though|someone|anyone|only|in|at|on|for|to|by|which|who|and|or|but|also|[a-z]+ly|\d+)\b",
     re.IGNORECASE,
 )
 _HANGING = re.compile(

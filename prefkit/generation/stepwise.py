@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 
 from prefkit.chat import ChatModel, Reply, Request, Sampling
 from prefkit.config import GenerateConfig
+from prefkit.generation.asked import Asked
 from prefkit.generation.checks import Refused, refuse_answer, refuse_leak, refuse_question
 from prefkit.generation.examples import Drafted, Passage, line_around, quota
 from prefkit.generation.grounding import content_words, numbers, says_in_order, unsupported
 from prefkit.generation.prompting import Prompt, fenced, neutral
-from prefkit.generation.questions import Asked, asked_of
+from prefkit.generation.questions import asked_of
 from prefkit.generation.sentences import Sentence, worth_asking
 from prefkit.records import Example, Quote, user
 

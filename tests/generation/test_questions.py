@@ -1,8 +1,9 @@
 import pytest
 
+from prefkit.generation.asked import BLANK
 from prefkit.generation.clauses import clause_of
 from prefkit.generation.grounding import content_words
-from prefkit.generation.questions import BLANK, asked_of
+from prefkit.generation.questions import asked_of
 from prefkit.generation.sentences import sentence_spans, stands_alone
 
 COMMON = frozenset("rooms guests lost invoices".split())
