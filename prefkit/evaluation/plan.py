@@ -117,16 +117,22 @@ def _comparable(config: EvalConfig) -> str:
 
 def _held_out(source: str, workspace: Workspace) -> Loaded[Example]:
     """The test split; a source that knows no splits is held out as a whole."""
-    test = load_records(source, "examples", Example, workspace, "test", allow_empty=True)
-    if test.records:
-        return test
+    if not _is_file(source):
+        test = load_records(source, "examples", Example, workspace, "test", allow_empty=True)
+        if test.records:
+            return test
     everything = load_records(source, "examples", Example, workspace)
-    if any(example.split for example in everything.records):
+    test_records = [example for example in everything.records if example.split == "test"]
+    if not test_records and any(example.split for example in everything.records):
         raise PrefkitError(
             f"{source}: all {len(everything.records)} examples are for training, none is held out.",
             hint="Split again with `prefkit clean --test-share 0.25`, or generate more examples.",
         )
-    return everything
+    return Loaded(test_records or everything.records, everything.inputs)
+
+
+def _is_file(source: str) -> bool:
+    return source == "-" or Path(source).is_file()
 
 
 def _pairs(config: EvalConfig, adapter: Path, workspace: Workspace) -> Loaded[PreferencePair]:
@@ -163,6 +169,11 @@ def _passages(
 ) -> tuple[dict[str, str], tuple[runs.Input, ...]]:
     if judge is None or judge.needs != "passage":
         return {}, ()
+    if _is_file(source):
+        raise PrefkitError(
+            f"{source}: the judge `{judge.name}` needs the passage, and a file has none.",
+            hint="Name the run the examples come from, such as @clean, or another judge.",
+        )
     chunks = load_records(source, "chunks", Chunk, workspace)
     texts = {chunk.id: chunk.text for chunk in chunks.records}
     passages = {}

@@ -6,7 +6,6 @@ import stat
 import pytest
 
 from prefkit.config import EvalConfig, ImportSheetsConfig
-from prefkit.errors import PrefkitError
 from prefkit.evaluation import funnel as funnel_module
 from prefkit.evaluation import human_sheets
 from prefkit.evaluation.results import Item, read_results
@@ -263,30 +262,6 @@ def test_answers_of_people_change_the_verdict(data, tiny):
 
 def human_rows(key):
     return len(next(iter(key.raters.values())))
-
-
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        ({"adapter": None}, "nothing to compare"),
-        ({"base_url": "http://127.0.0.1:1/v1"}, "must run in this process"),
-        ({"judge_base_url": "http://127.0.0.1:1/v1"}, "no model on it"),
-        ({"suites": ("none",)}, "no suite called"),
-        ({"suites": ("basics", "basics")}, "named twice"),
-        ({"judge": "none"}, "no judge called"),
-        ({"preferences": "none.jsonl"}, "none.jsonl"),
-    ],
-)
-def test_a_request_that_cannot_be_met_is_one_clear_error(data, tiny, more, says):
-    with pytest.raises(PrefkitError, match=says):
-        plan_eval("examples.jsonl", config(tiny).model_copy(update=more), data)
-
-
-def test_training_data_alone_is_refused(data, tiny):
-    example = Example(prompt=user("Q?"), reference="An answer.", split="train")
-    write_jsonl(data.root / "examples.jsonl", [example])
-    with pytest.raises(PrefkitError, match="none is held out"):
-        plan_eval("examples.jsonl", config(tiny), data)
 
 
 def test_without_the_funnel_there_are_numbers_and_no_verdict(data, tiny):
