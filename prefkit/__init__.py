@@ -26,6 +26,7 @@ _PUBLIC = {
     "plan_pairs": "prefkit.pairs",
     "run_pairs": "prefkit.pairs",
     "check_pairs": "prefkit.pairs",
+    "plan_train": "prefkit.training.run",
     "run_train": "prefkit.training.run",
     "plan_eval": "prefkit.evaluation.run",
     "run_eval": "prefkit.evaluation.run",
