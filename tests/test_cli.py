@@ -111,3 +111,11 @@ def test_doctor_reports_every_part_as_json(capsys, workspace, monkeypatch, tmp_p
     assert "sk-very-secret" not in json.dumps([str(c) for c in checks.values()])
     assert checks["workspace"].status == "ok"
     assert "Apache-2.0" in checks["embedded model"].found
+
+
+@pytest.mark.model
+def test_every_public_name_is_there():
+    import prefkit
+
+    for name in prefkit.__all__:
+        assert getattr(prefkit, name) is not None
