@@ -169,8 +169,7 @@ def _record_examples(run: runs.Run, plan: GeneratePlan, settings: runs.Settings)
     model: ChatModel | None = None
     used: list[str] = []
     seen: set[str] = set()
-    goal = min(total or len(plan.passages), len(plan.passages))
-    with console.progress("generate", None if total else goal) as bar:
+    with console.progress("examples" if total else "chunks", total or len(plan.passages)) as bar:
         for unit, passages in units.items():
             if total is not None and len(seen) >= total:
                 break
@@ -178,9 +177,11 @@ def _record_examples(run: runs.Run, plan: GeneratePlan, settings: runs.Settings)
                 model = model or _open(run, plan, settings)
                 drafted = draft_examples(passages, model, plan.prompts, plan.config)
                 _record_unit(run, unit, drafted, passages, seen)
+            before = len(seen)
             seen |= {_question_of(row) for row in run.records_of(unit, "examples")}
             used.append(unit)
-            bar.advance(len(passages), note=f"{len(seen)} examples")
+            steps = len(seen) - before if total else len(passages)
+            bar.advance(steps, note=f"{len(seen)} examples")
     return used
 
 
