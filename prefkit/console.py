@@ -90,6 +90,7 @@ class _Lines:
         self._description, self._total = description, total
         self._done, self._began = 0, time.monotonic()
         self._said, self._note = self._began, ""
+        self._last = 0  # steps done when a line was last said
         say(f"{description}: {f'0/{total}' if total is not None else 'begins'}")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
@@ -100,9 +101,11 @@ class _Lines:
             self._say()
 
     def close(self) -> None:
-        self._say()
+        if self._last != self._done:
+            self._say()
 
     def _say(self) -> None:
+        self._last = self._done
         spent = time.monotonic() - self._began
         of = f"/{self._total}" if self._total is not None else ""
         left = ""
