@@ -31,7 +31,7 @@ from prefkit.records import (
 from prefkit.workspace import Workspace, run_of
 
 STAGE = "candidates"
-PROMPTS_A_UNIT = 8
+PROMPTS_A_UNIT = 16
 
 
 @dataclasses.dataclass(frozen=True)
