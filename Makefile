@@ -1,6 +1,4 @@
 PY := .venv/bin/python
-CACHE := $(or $(PREFKIT_CACHE),$(HOME)/.cache/prefkit)
-WHEELS := .venv/wheels
 
 .PHONY: install demo test test-model check fmt bench clean
 
@@ -33,7 +31,7 @@ fmt: install
 	.venv/bin/ruff check --fix .
 
 bench: install
-	$(PY) benchmarks/speed/bench_startup.py
+	for script in benchmarks/speed/bench_*.py; do $(PY) $$script || exit 1; done
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist build
