@@ -226,7 +226,10 @@ def _unplaced(model: Any, folder: Path) -> list[str]:  # PeftModel
 
     with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as file:
         saved = set(file.keys())
-    return sorted(saved - get_peft_model_state_dict(model).keys())
+    # Said outright, or peft looks the base model up on the hub to guess it.
+    embeddings = any(part in key for key in saved for part in ("embed", "lm_head"))
+    placed = get_peft_model_state_dict(model, save_embedding_layers=embeddings)
+    return sorted(saved - placed.keys())
 
 
 def _not_for(name: str, folder: Path, reason: str) -> PrefkitError:
