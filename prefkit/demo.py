@@ -5,18 +5,13 @@ import dataclasses
 import os
 import shlex
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefkit import console
 from prefkit.errors import EXIT_BELOW_BAR, EXIT_DONE, EXIT_INVALID, EXIT_NEED_DATA, PrefkitError
 from prefkit.runs import read_manifest
 from prefkit.workspace import CONFIG_NAME, Workspace, bundled
-
-if TYPE_CHECKING:
-    from prefkit.evaluation.results import Number, Results
 
 VERDICTS = (EXIT_DONE, EXIT_BELOW_BAR, EXIT_NEED_DATA, EXIT_INVALID)
 
@@ -88,8 +83,8 @@ def run_demo(workspace: Workspace, run_command: Callable[[Sequence[str]], object
     Returns:
         0 when the loop came to a verdict, whichever it is; else the exit code of what failed.
     """
-    began = time.monotonic()
     started_in = Path.cwd()
+    shown = False
     with contextlib.chdir(workspace.root):
         for number, step in enumerate(STEPS, start=1):
             arguments = _arguments(step, workspace)
@@ -99,10 +94,11 @@ def run_demo(workspace: Workspace, run_command: Callable[[Sequence[str]], object
             console.say(f"\n[{number}/{len(STEPS)}] {step.says}")
             console.say(f"$ prefkit {shlex.join(arguments)}")
             result = run_command(arguments)
+            shown = step.stage == "eval"  # that command prints its table itself
             code = result if isinstance(result, int) else EXIT_DONE
             if code not in VERDICTS:
                 return code
-    _summary(workspace, started_in, time.monotonic() - began)
+    _summary(workspace, started_in, shown=shown)
     return EXIT_DONE
 
 
@@ -115,48 +111,21 @@ def _arguments(step: Step, workspace: Workspace) -> tuple[str, ...] | None:
     return step.arguments
 
 
-def _summary(workspace: Workspace, started_in: Path, seconds: float) -> None:
+def _summary(workspace: Workspace, started_in: Path, *, shown: bool) -> None:
     from prefkit.evaluation.results import read_results
+    from prefkit.evaluation.run import show
 
     folder = workspace.run_folder("@eval")
     results = read_results(folder)
-    rows = [
-        row for key in dict.fromkeys(n.key for n in results.numbers) if (row := _row(results, key))
-    ]
+    if not shown:
+        show(results, folder)
     console.show("")
-    console.show_table(["held out", "base", "tuned", "change (95 % interval)", "n"], rows)
-    console.show(f"\n{results.decision.verdict}: {results.decision.reason}\n")
     console.show_table(["what", "where"], _places(workspace, folder, started_in))
-    console.show(f"\nThe whole loop took {seconds / 60:.1f} minutes. Next:")
+    seconds = sum(read_manifest(run).seconds for run in workspace.lineage(folder))
+    console.show(f"\nThese runs took {seconds / 60:.1f} minutes. What to type next:")
     console.show(f"  cd {os.path.relpath(workspace.root, started_in)}")
-    console.show("  prefkit runs trace @pairs          # from a training pair back to its page")
-    console.show(f"  {results.decision.next_step}")
-
-
-def _row(results: "Results", key: str) -> list[str] | None:
-    """One line of the table: a figure that both models have, and how it changed."""
-    base, tuned, delta = (results.find(key, arm) for arm in ("base", "tuned", "delta"))
-    if base is None or tuned is None or delta is None:
-        return None
-    interval = (
-        "" if delta.low is None else f" ({_figure(delta, 'low')} to {_figure(delta, 'high')})"
-    )
-    better = f" ({base.better} is better)" if base.better else ""
-    return [
-        base.label + better,
-        _figure(base, "value"),
-        _figure(tuned, "value"),
-        _figure(delta, "value") + interval,
-        str(delta.n),
-    ]
-
-
-def _figure(number: "Number", part: str) -> str:
-    value = getattr(number, part)
-    if value is None:
-        return "?"
-    sign = "+" if number.arm == "delta" else ""
-    return f"{value * 100:{sign}.1f} %" if number.percent else f"{value:{sign}.3f}"
+    console.show("  prefkit runs trace @pairs    # from a training pair back to its page")
+    console.show("  prefkit init ../my-domain    # a workspace for your own documents")
 
 
 def _places(workspace: Workspace, evaluation: Path, started_in: Path) -> list[list[str]]:
