@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from transformers import set_seed
+from transformers import TrainerState, set_seed
+from transformers.trainer import TRAINER_STATE_NAME
 
 from prefkit import console
 from prefkit.config import TrainConfig
@@ -128,7 +129,7 @@ def _measure_and_train(run: Run, plan: "TrainPlan", trainer: Any, watch: Watch, 
     _measure(run, "before", trainer, watch)
     if checkpoint is not None and checkpoints.is_last(checkpoint):
         trainer.model.load_adapter(str(checkpoint), adapters.ADAPTER, is_trainable=True)
-        trainer.state.global_step = checkpoints.step_of(checkpoint)
+        trainer.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
     else:
         steps = total_steps(plan.method, plan.config, rows)
         with console.progress(plan.stage, steps) as watch.bar:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         chat_template=TEMPLATE,
     )
     tokenizer.save_pretrained(folder)
+    # Two threads wait for each other longer than so small a model computes; subprocesses too.
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),

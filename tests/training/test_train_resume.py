@@ -75,7 +75,7 @@ def test_sigkill_then_resume_gives_the_same_run(whole, workspace, tiny_model, tm
     command += ["--learning-rate", "1e-3", "--max-steps", str(STEPS), "--save-steps", "2"]
     command += ["--lora-dropout", "0.1", "--out", str(out)]
     process = subprocess.Popen(
-        command, cwd=workspace.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     file = out / "metrics.jsonl"
     while process.poll() is None and not (
