@@ -156,7 +156,7 @@ def _read_file(path: Path, name: str, largest: int) -> ParsedDocument:
     if reader is None:
         raise Unreadable("unknown-format", f"no reader for `{path.suffix or path.name}` files")
     data = _bytes(path, largest)
-    parsed = reader(data)
+    parsed = _parsed(reader, data, path.suffix.lower())
     if not has_words(parsed.blocks):
         raise Unreadable("no-text", "nothing but headings or marks")
     text, placed = place(block for block in parsed.blocks if block.text.strip())
@@ -169,6 +169,16 @@ def _read_file(path: Path, name: str, largest: int) -> ParsedDocument:
         metadata=parsed.notes,
     )
     return ParsedDocument(document, placed)
+
+
+def _parsed(reader: Callable[[bytes], Parsed], data: bytes, suffix: str) -> Parsed:
+    try:
+        return reader(data)
+    except (Unreadable, PrefkitError):
+        raise
+    except Exception as error:  # a damaged file raises whatever its parser stumbles over
+        kind = suffix.removeprefix(".")
+        raise Unreadable(f"broken-{kind}", f"{type(error).__name__}: {error}") from error
 
 
 def _bytes(path: Path, largest: int) -> bytes:

@@ -17,8 +17,9 @@ _ABBREVIATIONS = frozenset(
 _NEVER_LAST = frozenset(
     "e.g i.e cf vs fig figs eq no nos vol ch sec pp p mr mrs ms dr prof".split()
 )
+_LONGEST_WORD = 60  # characters before a stop that are looked at
 _LONG_WORD = re.compile(r"[a-z]{4,}")  # after one, a sentence may begin in lower case: `cwd is …`
-_STOP = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
+_STOP = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s|$)")
 
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
@@ -47,14 +48,16 @@ def _skip_space(text: str, at: int, end: int) -> int:
 
 
 def _ends(text: str, first: int, found: re.Match[str], end: int) -> bool:
-    following = text[_skip_space(text, found.end(), end) : end][:1]
-    word = re.search(r"\S*$", text[first : found.start()])
+    place = _skip_space(text, found.end(), end)
+    following = text[place] if place < end else ""
+    said = text[max(first, found.start() - _LONGEST_WORD) : found.start()]
+    word = re.search(r"\S*$", said)
     before = (word[0] if word else "").lstrip("(\"'“‘[").lower()
     if following.islower() and (not _LONG_WORD.fullmatch(before) or before in _ABBREVIATIONS):
         return False
     if found[0][0] != ".":
         return True
-    if before in _NEVER_LAST or (following and _is_initial(text[first : found.start()])):
+    if before in _NEVER_LAST or (following and _is_initial(said)):
         return False
     if before.isdigit() and found.start() - first <= len(before):
         return False  # a list number: "1. Open the tap"
@@ -158,6 +161,7 @@ _OBLIGES = re.compile(r"\b(?:must|shall|may not|cannot|only|never|always|require
 _REASONS = re.compile(r"\b(?:because|so that|in order to|unless|provided that|if|when)\b")
 _NAME = re.compile(r"(?<!^)(?<![.!?] )\b[A-Z][\w-]+(?: [A-Z0-9][\w-]*)*|`[^`]+`|\b\w+\(\)")
 _OPENS = re.compile(r"(?:[A-Z`\"“]|\d(?!\S* [A-Z]))")
+_LONGEST_TEXT = 500  # characters
 _SHORTEST, _LONGEST = 6, 36  # words
 
 
@@ -170,6 +174,8 @@ def stands_alone(text: str, topic: frozenset[str] = frozenset()) -> bool:
         text: The sentence.
         topic: Content words of the title and headings above it.
     """
+    if len(text) > _LONGEST_TEXT:
+        return False
     words = text.split()
     if not _SHORTEST <= len(words) <= _LONGEST or not _OPENS.match(text):
         return False

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from prefkit.generation.formats.pdf import read_pdf
 from prefkit.generation.formats.plain import read_plain
 from prefkit.generation.formats.web import read_html
 from prefkit.generation.formats.word import read_docx
+from prefkit.generation.sentences import sentence_spans
 
 
 def texts(parsed):
@@ -163,3 +165,14 @@ def test_pdf_words_cut_at_a_line_end_are_joined_as_the_document_writes_them():
 def test_pdf_lines_of_a_contents_page_are_left_out():
     parsed = read_pdf(pdf(["1 Engines . . . . . . . . 12", "", "The text of the manual."]))
     assert texts(parsed) == [("paragraph", "The text of the manual.")]
+
+
+@pytest.mark.parametrize("piece", ["[", "*a ", "**a ", "`", "\\", "-|", "<!--", "a. ", ".", "#"])
+def test_reading_takes_time_in_proportion_to_length(piece):
+    """A hostile document must not hold the reader up: 60 kB of marks read in a moment."""
+    text = piece * (60_000 // len(piece))
+    began = time.monotonic()
+    for read in (read_markdown, read_plain):
+        for block in read(text).blocks:
+            list(sentence_spans(block.text))
+    assert time.monotonic() - began < 10

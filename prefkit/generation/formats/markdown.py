@@ -11,16 +11,21 @@ UNDERLINE = re.compile(r"^\s{0,3}(=+|-+)\s*$")
 RULE = re.compile(r"^\s{0,3}([-*_])(\s*\1){2,}\s*$")
 ITEM = re.compile(r"^(\s*)([-*+•]|\d{1,4}[.)])(?:\s+(\S.*)|\s*)$")
 TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 REFERENCE = re.compile(r"^\s{0,3}\[[^\]]+\]:\s+\S+")
 
-_CODE_SPAN = re.compile(r"(`+[^`]+`+)")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+# Patterns are tried on lines and paragraphs of a sane length only: nobody writes longer ones, and a
+# hostile one could hold the reader up for hours.
+LONGEST_LINE = 500
+LONGEST_MARKED = 20_000
+
+_MARKED = re.compile(r"[*_`\[\]<\\]")
+_CODE_SPAN = re.compile(r"((?<!`)`{1,9}[^`]+`{1,9})")
+_IMAGE = re.compile(r"!\[([^\[\]]*)\]\([^()]{0,500}\)")
+_LINK = re.compile(r"\[([^\[\]]+)\]\([^()\s]{0,2000}(?: \"[^\"]{0,500}\")?\)")
 _AUTOLINK = re.compile(r"<((?:https?|mailto):[^>\s]+)>")
-_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=[^\s*])\*(?![\w*])")
-_UNDERSCORED = re.compile(r"(?<!\w)_(?=\S)([^_]+?)(?<=\S)_(?!\w)")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]{1,500}?)(?<=[^\s*])\*(?![\w*])")
+_UNDERSCORED = re.compile(r"(?<!\w)_(?=\S)([^_]{1,500}?)(?<=\S)_(?!\w)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _ASIDE = 0xE000  # an escaped mark is set aside among the private characters, then put back
 _SET_ASIDE = re.compile(f"[{chr(_ASIDE + 33)}-{chr(_ASIDE + 126)}]")
@@ -30,11 +35,13 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 def read_markdown(text: str) -> Parsed:
     """Blocks of a Markdown text; front matter gives the title and is left out."""
     title, text = _front_matter(text)
-    return Parsed(list(_blocks(COMMENT.sub("", text).split("\n"))), title)
+    return Parsed(list(_blocks(_without_comments(text).split("\n"))), title)
 
 
 def plain(text: str) -> str:
     """Inline Markdown as the words a reader sees; code spans keep their backticks."""
+    if len(text) > LONGEST_MARKED or not _MARKED.search(text):
+        return one_line(text)
     parts = _CODE_SPAN.split(_BREAK.sub(" ", text))
     return one_line("".join(p if p.startswith("`") else _without_marks(p) for p in parts))
 
@@ -47,6 +54,14 @@ def _without_marks(text: str) -> str:
     return _SET_ASIDE.sub(lambda found: chr(ord(found[0]) - _ASIDE), text)
 
 
+def _without_comments(text: str) -> str:
+    kept, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
+        kept.append(text[at:start])
+        at = end + 3
+    return "".join(kept) + text[at:]
+
+
 def _front_matter(text: str) -> tuple[str, str]:
     found = re.match(r"---\n(.*?)\n(?:---|\.\.\.)\n", text, re.DOTALL)
     if not found:
@@ -55,17 +70,21 @@ def _front_matter(text: str) -> tuple[str, str]:
     return (title[1] if title else ""), text[found.end() :]
 
 
+def _match(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
+    return pattern.match(line) if len(line) <= LONGEST_LINE else None
+
+
 def _blocks(lines: list[str]) -> Iterator[Block]:
     at = 0
     while at < len(lines):
         line = lines[at]
-        if not line.strip() or RULE.match(line) or REFERENCE.match(line):
+        if not line.strip() or _match(RULE, line) or _match(REFERENCE, line):
             at += 1
-        elif fence := FENCE.match(line):
+        elif fence := _match(FENCE, line):
             end = _closing(lines, at + 1, fence[1])
             yield Block("code", "\n".join(lines[at:end]).rstrip())
             at = end
-        elif found := ATX.match(line):
+        elif found := _match(ATX, line):
             words = plain(found[2]).rstrip("¶").strip()
             if words:
                 yield heading(words, len(found[1]))
@@ -102,7 +121,7 @@ def _while(lines: list[str], at: int, accepts: Callable[[str], bool]) -> int:
 
 
 def _table_begins(lines: list[str], at: int) -> bool:
-    return "|" in lines[at] and at + 1 < len(lines) and bool(TABLE_RULE.match(lines[at + 1]))
+    return "|" in lines[at] and at + 1 < len(lines) and bool(_match(TABLE_RULE, lines[at + 1]))
 
 
 def _cells(row: str) -> list[str]:
@@ -115,9 +134,9 @@ def _starts_block(lines: list[str], at: int) -> bool:
     line = lines[at]
     return bool(
         not line.strip()
-        or FENCE.match(line)
-        or ATX.match(line)
-        or RULE.match(line)
+        or _match(FENCE, line)
+        or _match(ATX, line)
+        or _match(RULE, line)
         or ITEM.match(line)
         or _table_begins(lines, at)
     )
@@ -159,13 +178,13 @@ def list_items(lines: list[str]) -> Iterator[str]:
 
 def _paragraph_end(lines: list[str], at: int) -> int:
     at += 1
-    while at < len(lines) and not UNDERLINE.match(lines[at]) and not _starts_block(lines, at):
+    while at < len(lines) and not _match(UNDERLINE, lines[at]) and not _starts_block(lines, at):
         at += 1
-    return at + 1 if at < len(lines) and UNDERLINE.match(lines[at]) else at
+    return at + 1 if at < len(lines) and _match(UNDERLINE, lines[at]) else at
 
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:
-    underline = UNDERLINE.match(lines[-1]) if len(lines) > 1 else None
+    underline = _match(UNDERLINE, lines[-1]) if len(lines) > 1 else None
     body = lines[:-1] if underline else lines
     words = plain(" ".join(re.sub(r"^\s*>\s?", "", line) for line in body))
     if not words:

@@ -19,7 +19,7 @@ def read_docx(data: bytes) -> Parsed:
     """Blocks of a Word document.
 
     Raises:
-        Unreadable: It is locked, damaged, or unpacks to an absurd size.
+        Unreadable: It is locked, no package, or unpacks to an absurd size.
         PrefkitError: python-docx is not installed.
     """
     try:
@@ -30,12 +30,9 @@ def read_docx(data: bytes) -> Parsed:
     if data.startswith(_OLE):
         raise Unreadable("locked", "password-protected, or a .doc file under a .docx name")
     _refuse_bomb(data)
-    try:
-        document = docx.Document(io.BytesIO(data))
-        blocks = list(_Walker(document).walk())
-        return Parsed(blocks, one_line(document.core_properties.title or ""))
-    except (KeyError, ValueError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
-        raise Unreadable("broken-docx", f"{type(error).__name__}: {error}") from error
+    document = docx.Document(io.BytesIO(data))
+    blocks = list(_Walker(document).walk())
+    return Parsed(blocks, one_line(document.core_properties.title or ""))
 
 
 def _refuse_bomb(data: bytes) -> None:
