@@ -58,7 +58,7 @@ def decode(
         rows: The batch.
         ends: Token ids that end a turn.
     """
-    shared = shared_beginning(rows) if _sees_everything(model) else 0
+    shared = shared_beginning(rows) if sees_everything(model) else 0
     width = max(len(row.prompt) for row in rows) - shared
     pads = [width - len(row.prompt) + shared for row in rows]
     padded = [
@@ -111,7 +111,7 @@ def shared_beginning(rows: Sequence[Row]) -> int:
     return same if len(rows) > 1 and same >= LEAST_SHARED else 0
 
 
-def _sees_everything(model: Any) -> bool:  # PreTrainedModel or PeftModel
+def sees_everything(model: Any) -> bool:  # PreTrainedModel or PeftModel
     """Whether every layer attends to all tokens and so can skip padding between the parts."""
     config = model.config.get_text_config()
     layers = getattr(config, "layer_types", None)

@@ -207,6 +207,8 @@ def _with_adapter(base: PreTrainedModel, name: str, folder: Path) -> Any:  # Pef
         with warnings.catch_warnings():
             # peft only warns about tensors that are missing; an adapter must be whole.
             warnings.filterwarnings("error", message="Found missing adapter keys")
+            # peft 0.21 asks transformers 5.23 by an old name.
+            warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated")
             model = PeftModel.from_pretrained(base, str(folder))
         lost = _unplaced(model, folder)
         reason = f"no place for {lost[0]} and {len(lost) - 1} more tensors" if lost else ""

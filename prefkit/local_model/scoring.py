@@ -17,6 +17,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from prefkit.local_model.branches import hidden_states, with_one_prompt
+from prefkit.local_model.decoding import sees_everything
+
 log = logging.getLogger(__name__)
 
 ROWS: Final = 256  # hidden states through the head at once: 50 MB of float32 logits
@@ -54,19 +57,29 @@ def score(model: Any, sequences: Sequence[Scored]) -> list[np.ndarray]:  # PreTr
     results: list[np.ndarray] = [np.empty(0, np.float32)] * len(sequences)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     head = _Head(inner)
-    for batch in _batches(sequences, inner.device):
+    shared = with_one_prompt(sequences) if head.can_branch else []
+    in_groups = {place for group in shared for place in group}
+    rest = [place for place in range(len(sequences)) if place not in in_groups]
+    for batch in [*shared, *_batches(sequences, rest, inner.device)]:
         members = [sequences[place] for place in batch]
-        flat = head.score(*_pad(members, inner.device), members).cpu().numpy()
+        flat = (
+            head.score_endings(members)
+            if batch[0] in in_groups
+            else head.score(*_pad(members, inner.device), members)
+        )
         counts = [len(member.ids) - member.start for member in members]
-        for place, part in zip(batch, np.split(flat, np.cumsum(counts)[:-1]), strict=True):
+        parts = np.split(flat.cpu().numpy(), np.cumsum(counts)[:-1])
+        for place, part in zip(batch, parts, strict=True):
             results[place] = part
     return results
 
 
-def _batches(sequences: Sequence[Scored], device: torch.device) -> Iterator[list[int]]:
+def _batches(
+    sequences: Sequence[Scored], places: Sequence[int], device: torch.device
+) -> Iterator[list[int]]:
     budget = TOKENS_CPU if device.type == "cpu" else TOKENS_GPU
     batch: list[int] = []
-    for place in sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids)):
+    for place in sorted(places, key=lambda i: -len(sequences[i].ids)):
         if len(sequences[place].ids) <= sequences[place].start:
             continue
         if batch and (len(batch) + 1) * len(sequences[batch[0]].ids) > budget:
@@ -134,13 +147,29 @@ class _Head:
         members: Sequence[Scored],
     ) -> torch.Tensor:
         """Log-probabilities of the scored tokens of a batch, one after another."""
-        flat = [token for member in members for token in member.ids[member.start :]]
-        targets = torch.tensor(flat, device=ids.device)
+        targets = self._targets(members)
         if not self._split:
             logits = self._model(input_ids=ids, use_cache=False).logits[places]
             chunks = zip(logits.split(ROWS), targets.split(ROWS), strict=True)
             return torch.cat([_picked(part.float(), wanted) for part, wanted in chunks])
         hidden = self._body(input_ids=ids, use_cache=False).last_hidden_state[places]
+        return self._read(hidden, targets)
+
+    @property
+    def can_branch(self) -> bool:
+        """Whether a prompt may be read once for several endings."""
+        return self._split and sees_everything(self._model)
+
+    def score_endings(self, members: Sequence[Scored]) -> torch.Tensor:
+        """Log-probabilities of the endings of one prompt, one after another."""
+        hidden = hidden_states(self._body, members, self._model.device)
+        return self._read(hidden, self._targets(members))
+
+    def _targets(self, members: Sequence[Scored]) -> torch.Tensor:
+        flat = [token for member in members for token in member.ids[member.start :]]
+        return torch.tensor(flat, device=self._model.device)
+
+    def _read(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         chunks = zip(hidden.split(ROWS), targets.split(ROWS), strict=True)
         return torch.cat([_picked(self._logits(part), wanted) for part, wanted in chunks])
 
