@@ -211,7 +211,7 @@ def waterfall(title: str, label: str, values: Sequence[float]) -> str:
         tone = "good" if value > 0 else "bad" if value < 0 else "unclear"
         parts.append(
             f'<rect class="bar {tone}" x="{left + i * width + 0.5:.1f}" y="{y:.1f}" '
-            f'width="{max(min(width - 1, 28), 0.6):.1f}" height="{tall_bar:.1f}">'
+            f'width="{max(min(width - 1, 44), 0.6):.1f}" height="{tall_bar:.1f}">'
             f"<title>{value:+.3f}</title></rect>"
         )
     parts.append(_line(left, axis(0), WIDTH, axis(0), "zero"))

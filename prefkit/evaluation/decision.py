@@ -153,15 +153,18 @@ def judge_judge(numbers: Sequence[Number], canary_failures: Sequence[str] = ()) 
     pairs = find(numbers, "judge.pairs", "both")
     if pairs is None or not pairs.value:
         return Stage(name="judge", state="skip", note="No pair was judged.")
-    trouble = list(canary_failures)
+    trouble = []
     flips = find(numbers, "judge.flips", "both")
     if flips and flips.value is not None and flips.value > FLIPS:
         trouble.append(f"the verdict turned with the order in {_of(flips)} pairs")
     unscored = find(numbers, "judge.unscored", "both")
     if unscored and unscored.value is not None and unscored.value > UNSCORED:
         trouble.append(f"{_of(unscored)} pairs got no readable verdict")
+    if canary_failures:
+        names = ", ".join(failure.partition(":")[0] for failure in canary_failures)
+        trouble.append(f"it fails {len(canary_failures)} of its canaries ({names})")
     if trouble:
-        note = f"The judge is unreliable, its win rate is not used: {'; '.join(trouble)}."
+        note = f"The judge is unreliable, so its win rate is not used: {'; '.join(trouble)}."
         return Stage(name="judge", state="unreliable", note=note)
     rate = find(numbers, "judge.win_rate", "both")
     said = describe(rate) if rate else "no pair was scored"

@@ -56,6 +56,7 @@ class Funnel:
         answers: What both models said to every suite item.
         pairs: Scores of the held-out pairs.
         about: What stage 0 learned of model and machine.
+        canary_failures: Canaries that the judge failed; None when it was shown none.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Funnel:
         self.answers: list[SuiteAnswer] = []
         self.pairs: list[offline.PairScores] = []
         self.about: Values = {}
+        self.canary_failures: list[str] | None = None
         self._run = run
         self._workspace = workspace
         self._bar = bar
@@ -243,9 +245,8 @@ class Funnel:
         self._run.add_plugin("judge", judge.name, judge.source, judge.sha256)
         picked = pairwise.pick(self.items, config.judge_pairs, config.seed)
         shown = [pairwise.pair_item(item, self.plan.passages) for item in picked[: config.canaries]]
-        failures: list[str] = []
         if shown:
-            failures = self._unit(
+            self.canary_failures = self._unit(
                 "judge/canaries",
                 lambda: _canary_values(run_canaries(judge, self.judge_model, shown)),
             )["failures"]
@@ -258,7 +259,7 @@ class Funnel:
         notes = {entry.id: entry for entry in judged}
         self.items = [_with_verdict(item, notes.get(item.id)) for item in self.items]
         self.numbers += pairwise.summarise(judged, config.seed)
-        return decision.judge_judge(self.numbers, failures)
+        return decision.judge_judge(self.numbers, self.canary_failures or ())
 
     def _measure_judge(self, items: Sequence[Item]) -> Measured:
         if self.plan.judge is None:

@@ -156,7 +156,10 @@ def _tile(results: Results, key: str) -> str:
     if tuned is None or tuned.value is None:
         return ""
     before = f'<span class="from">{figure(base)} →</span> ' if base else ""
-    tone, said = "unclear", interval(tuned)
+    tone, said = (
+        charts.Change("", 0, *_around_half(tuned), tuned.better, tuned.n).tone,
+        interval(tuned),
+    )
     if delta is not None and delta.value is not None:
         tone = _change(results, delta, 1).tone
         between = interval(delta)
@@ -166,6 +169,13 @@ def _tile(results: Results, key: str) -> str:
         f'<div class="figures">{before}{figure(tuned)}</div>'
         f'<div class="change">{escape(said)} · n = {tuned.n}</div></div>'
     )
+
+
+def _around_half(found: Number) -> tuple[float | None, float | None]:
+    """The interval of an accuracy as distance from guessing; none for other figures."""
+    if not found.percent or found.low is None or found.high is None:
+        return None, None
+    return found.low - 0.5, found.high - 0.5
 
 
 def figure(found: Number | None, part: str = "value") -> str:
@@ -197,7 +207,8 @@ def _preference(results: Results, items: Sequence[Item]) -> str:
         "Verdicts of the judge",
         [
             ("tuned wins", judged["win"], "good"),
-            ("tie", judged["tie"] + judged["identical"], "unclear"),
+            ("tie", judged["tie"], "unclear"),
+            ("same answer", judged["identical"], "unclear"),
             ("turns with the order", judged["flip"], "flip"),
             ("base wins", judged["loss"], "bad"),
             ("unscored", judged["unscored"], "missing"),
@@ -296,7 +307,8 @@ def _article(item: Item) -> str:
 def _side(name: str, item: Item) -> str:
     answer = item.base if name == "base" else item.tuned
     said = _shown(text_of(answer.completion)) or "<i>(empty)</i>"
-    end = "" if answer.finish_reason == "stop" else f" · {escape(answer.finish_reason)}"
+    reason = {"length": "cut off"}.get(answer.finish_reason, answer.finish_reason)
+    end = "" if reason == "stop" else f" · {escape(reason)}"
     nll = answer.nll / item.reference_tokens
     return (
         f'<div class="side {name}"><b>{name}</b><p>{said}</p><small>ROUGE-L {answer.rouge_l:.2f} · '

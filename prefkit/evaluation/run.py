@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prefkit import console, runs
 from prefkit.evaluation import decision, human_sheets, report
@@ -111,7 +110,7 @@ def _conclude(plan: EvalPlan, run: runs.Run, funnel: Funnel) -> Results:
         suites=tuple(funnel.suites),
         reward_margins=tuple(round(pair.margin, 6) for pair in funnel.pairs),
         warnings=tuple(_warnings(plan, funnel)),
-        facts=_facts(plan, run.manifest, funnel.about),
+        facts=_facts(plan, run.manifest, funnel),
     )
 
 
@@ -143,10 +142,8 @@ def _warnings(plan: EvalPlan, funnel: Funnel) -> list[str]:
     return warnings
 
 
-def _facts(
-    plan: EvalPlan, manifest: runs.Manifest, about: dict[str, Any]
-) -> dict[str, dict[str, str]]:
-    config = plan.config
+def _facts(plan: EvalPlan, manifest: runs.Manifest, funnel: Funnel) -> dict[str, dict[str, str]]:
+    config, about = plan.config, funnel.about
     data = {entry.path: f"sha256 {entry.sha256[:16]}…" for entry in plan.inputs}
     data |= {
         entry.path: f"{entry.rows} rows, {data[entry.path]}"
@@ -183,6 +180,7 @@ def _facts(
             "judge": f"{judge.name}, sha256 {judge.sha256[:16]}…",
             "played by": config.judge_model or "the base model, adapter off",
             "orders": "both, always; a verdict that turns counts as a tie and as a flip",
+            "canaries": _canaries(funnel.canary_failures),
             "human labels": f"{judge.human_labels}"
             + (
                 " (not yet used to correct the win rate)"
@@ -191,6 +189,12 @@ def _facts(
             ),
         }
     return facts
+
+
+def _canaries(failures: list[str] | None) -> str:
+    if failures is None:
+        return "none shown"
+    return "; ".join(failures) or "null answer, injection, identical answers: all passed"
 
 
 def write_outputs(run: runs.Run, results: Results, items: Sequence[Item]) -> None:
