@@ -77,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _how_to_resume(error: BaseException) -> str:
-    for link in (error, error.__cause__, error.__context__):
+    context = None if error.__suppress_context__ else error.__context__
+    for link in (error, error.__cause__, context):
         for note in getattr(link, "__notes__", ()):
             if note.startswith(RUN_NOTE):
                 return f"Continue with the same command and `--resume {note[len(RUN_NOTE) :]}`."

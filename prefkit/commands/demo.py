@@ -32,4 +32,8 @@ def command(context: click.Context, folder: Path, overwrite: bool) -> int:
 
     workspace = prepare(folder, overwrite)
     console.say(f"demo workspace: {workspace.root}")
-    return run_demo(workspace, run_command)
+    try:
+        return run_demo(workspace, run_command)
+    except (KeyboardInterrupt, click.Abort):
+        console.say("The demo goes on where it stopped when you type the same command again.")
+        raise click.Abort from None  # each step knows how to resume itself
