@@ -28,6 +28,8 @@ def open_policy(config: TrainConfig, adapter: Path | None) -> tuple[Any, Any]:  
     if isinstance(model, PeftModel):
         model.peft_config[ADAPTER].inference_mode = False
         model.set_adapter(ADAPTER)
+        # When saving, peft looks up the base's configuration: let it look here, not on the hub.
+        model.peft_config[ADAPTER].base_model_name_or_path = model.base_model.model.name_or_path
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(f".{ADAPTER}." in name)
     return model, tokenizer
@@ -96,7 +98,7 @@ def save_adapter(model: Any, folder: Path, base: str, card: str) -> None:  # a P
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
         model.peft_config[ADAPTER].base_model_name_or_path = base
-        model.save_pretrained(part, selected_adapters=[ADAPTER])
+        model.save_pretrained(part, selected_adapters=[ADAPTER], save_embedding_layers=False)
         write_text(part / "README.md", card)
         for file in part.iterdir():
             file.chmod(0o644)

@@ -85,6 +85,8 @@ def _draw(axes: Axes, panel: Panel, train: Lines, held_out: Lines, first: bool) 
         axes.legend(frameon=False, fontsize=8)
     if panel.share:
         axes.set_ylim(-0.03, 1.03)
+    last = max(line["step"] for line in train)
+    axes.set_xlim(-0.03 * last, 1.03 * last)
     axes.set_title(panel.title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=9)
     axes.tick_params(labelsize=8)

@@ -18,6 +18,7 @@ FILE: Final = "held_out.json"
 ACCURACY: Final = "rewards/accuracies"
 MARGIN: Final = "rewards/margins"
 CHOSEN: Final = "logps/chosen"
+TOLERATED: Final = 0.05  # a fall that hardly any preference run is without
 REMEDY: Final = (
     "Train fewer steps or at a lower learning rate, raise --beta, or (DPO) add an SFT term: "
     '--set \'train.trainer.loss_type=["sigmoid", "sft"]\'.'
@@ -105,14 +106,15 @@ def displacement(figures: Sequence[Figure]) -> str:
 
     Preference losses only see the difference of chosen and rejected, so both may fall and the
     freed probability may go to neither (likelihood displacement, Razin et al., arXiv 2410.08847).
-    The rule: the mean change of the chosen log-probability lies below 0 with its whole interval.
+    The rule: the chosen log-probability fell by more than `TOLERATED` of what it was, and the
+    whole interval of its change lies below 0.
     """
     for figure in figures:
-        if figure.key == CHOSEN and figure.change.below(0):
+        fall = -figure.change.value / max(-figure.before.value, 1e-9)
+        if figure.key == CHOSEN and figure.change.below(0) and fall > TOLERATED:
             return (
-                "Likelihood displacement: held-out chosen completions changed by "
-                f"{figure.change.value:.2f} nats each (n={figure.change.n}, "
-                f"{spread(figure.change)}). {REMEDY}"
+                f"Likelihood displacement: held-out chosen completions became {fall:.0%} more "
+                f"surprising (n={figure.change.n}, {spread(figure.change)} nats each). {REMEDY}"
             )
     return ""
 

@@ -58,8 +58,15 @@ def test_chosen_completions_that_all_lose_probability_are_called_displaced():
     assert "n=6" in warning
 
 
-@pytest.mark.parametrize("after", [[-19.0, -18.0, -19.5] * 2, [-21.0, -19.0, -20.1] * 2])
-def test_chosen_completions_that_rise_or_waver_are_not(after):
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param([-19.0, -18.0, -19.5] * 2, id="rise"),
+        pytest.param([-25.0, -16.0, -22.1] * 2, id="waver"),
+        pytest.param([-20.5, -20.6, -20.4] * 2, id="fall by 2.5 %"),
+    ],
+)
+def test_chosen_completions_that_rise_or_waver_or_hardly_fall_are_not(after):
     figures = heldout.figures(DPO, BEFORE, pairs([1.0] * 6, [0.0] * 6, after))
     assert heldout.displacement(figures) == ""
 
