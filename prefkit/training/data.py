@@ -24,6 +24,8 @@ Tokenize = Callable[[Sequence[Message], bool], list[int]]  # messages, whether t
 CHARACTERS_A_TOKEN = 4  # of English text, to guess with before a tokenizer is loaded
 TEMPLATE_TOKENS = 30  # a turn's marks and a default system prompt, likewise
 
+CUT_ALIKE = "same-within-max-length"
+
 
 @dataclasses.dataclass(frozen=True)
 class Selected:
@@ -47,7 +49,7 @@ class Fitted:
     Attributes:
         train: Rows in training order.
         held_out: Rows in the order of the source.
-        used: The records behind `train`, in the order of the source.
+        used: The records behind `train`, in the same order.
         dropped: Rows that cannot teach within `max_length`, with reasons.
         tokens: Tokens of all training rows, prompts counted once a completion.
         longest: Most tokens of one sequence, uncut.
@@ -139,61 +141,62 @@ def fit(selected: Selected, method: Method, config: TrainConfig, tokenize: Token
 
     Args:
         selected: What `select` made.
-        method: Decides the order: KTO pairs each row with its neighbours' completions to estimate
-            its KL term, so TRL keeps the order of the rows and we shuffle them once.
+        method: Decides the order: see `_beside_strangers`.
         config: `max_length`, batch size and seed.
         tokenize: Token ids of messages; the flag says whether the assistant's turn is left open.
     """
-    used: list[Record] = []
-    dropped: list[Dropped] = []
-    tokens = longest = cut = cut_alike = 0
-    for record in selected.train:
-        measured = _measure(record, config.max_length, tokenize)
-        longest = max(longest, *measured.lengths)
-        cut_alike += measured.fault == "same-within-max-length"
-        if measured.fault:
-            detail = f"{max(measured.lengths)} tokens, max_length {config.max_length}"
-            dropped.append(_drop(record, method, measured.fault, detail))
-            continue
-        used.append(record)
-        tokens += sum(min(length, config.max_length) for length in measured.lengths)
-        cut += max(measured.lengths) > config.max_length
-    held_out = []
-    for record in selected.held_out:
-        fault = _measure(record, config.max_length, tokenize).fault
-        if fault:
-            dropped.append(_drop(record, method, fault, "held out"))
-        else:
-            held_out.append(as_row(record))
-    ordered = list(used)
+    most = config.max_length
+    train = [(record, _measure(record, most, tokenize)) for record in selected.train]
+    tested = [(record, _measure(record, most, tokenize)) for record in selected.held_out]
+    dropped = [
+        _drop(record, method, size.fault, f"{max(size.lengths)} tokens, max_length {most}")
+        for record, size in train + tested
+        if size.fault
+    ]
+    good = [(record, size) for record, size in train if not size.fault]
     if method.name == "kto":
-        random.Random(config.seed).shuffle(ordered)
-        if len(ordered) % config.per_device_train_batch_size == 1 and len(ordered) > 1:
-            alone = ordered.pop()
-            used.remove(alone)
-            dropped.append(_drop(alone, method, "alone-in-batch", "no neighbour to estimate KL"))
-    rows = [as_row(record) for record in ordered]
-    return Fitted(rows, held_out, used, dropped, tokens, longest, cut, cut_alike)
+        good, alone = _beside_strangers(good, config)
+        dropped += [_drop(record, method, "alone-in-batch") for record, _ in alone]
+    return Fitted(
+        train=[as_row(record) for record, _ in good],
+        held_out=[as_row(record) for record, size in tested if not size.fault],
+        used=[record for record, _ in good],
+        dropped=dropped,
+        tokens=sum(min(length, most) for _, size in good for length in size.lengths),
+        longest=max((length for _, size in train for length in size.lengths), default=0),
+        cut=sum(max(size.lengths) > most for _, size in good),
+        cut_alike=sum(size.fault == CUT_ALIKE for _, size in train),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class _Measured:
+class _Size:
     lengths: tuple[int, ...]  # tokens of each sequence, prompt included, uncut
     fault: str = ""
 
 
-def _measure(record: Record, max_length: int, tokenize: Tokenize) -> _Measured:
-    row = _completions(record)
+def _measure(record: Record, max_length: int, tokenize: Tokenize) -> _Size:
     prompt: tuple[Message, ...] = getattr(record, "prompt", ())
-    opened = len(tokenize(prompt, True))
-    sequences = [tokenize([*prompt, *completion], False) for completion in row]
+    sequences = [tokenize([*prompt, *turns], False) for turns in _completions(record)]
     lengths = tuple(len(sequence) for sequence in sequences)
-    if opened >= max_length:
-        return _Measured(lengths, "prompt-fills-max-length")
-    cut = [tuple(sequence[:max_length]) for sequence in sequences]
-    if len(cut) == 2 and cut[0] == cut[1]:
-        return _Measured(lengths, "same-within-max-length")
-    return _Measured(lengths)
+    if len(tokenize(prompt, True)) >= max_length:
+        return _Size(lengths, "prompt-fills-max-length")
+    cut = {tuple(sequence[:max_length]) for sequence in sequences}
+    return _Size(lengths, CUT_ALIKE if len(cut) < len(sequences) else "")
+
+
+def _beside_strangers(
+    rows: list[tuple[Record, _Size]], config: TrainConfig
+) -> tuple[list[tuple[Record, _Size]], list[tuple[Record, _Size]]]:
+    """Rows shuffled once, and the row that would be alone in the last batch.
+
+    KTO estimates its KL term from each prompt with its neighbour's completion, so TRL keeps the
+    order of the rows; answers to one prompt must not stay neighbours, and none may be alone.
+    """
+    shuffled = list(rows)
+    random.Random(config.seed).shuffle(shuffled)
+    alone = len(shuffled) > 1 and len(shuffled) % config.per_device_train_batch_size == 1
+    return (shuffled[:-1], shuffled[-1:]) if alone else (shuffled, [])
 
 
 def _completions(record: Record) -> list[tuple[Message, ...]]:
