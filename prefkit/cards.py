@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prefkit import records
-from prefkit.runs import Manifest
+from prefkit.manifest import Manifest
 
 STREAMS: dict[str, type[records.Record]] = {
     "documents": records.Document,

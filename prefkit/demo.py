@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefkit import console
 from prefkit.errors import EXIT_BELOW_BAR, EXIT_DONE, EXIT_INVALID, EXIT_NEED_DATA, PrefkitError
-from prefkit.runs import read_manifest
+from prefkit.manifest import read_manifest
 from prefkit.workspace import CONFIG_NAME, Workspace, bundled
 
 VERDICTS = (EXIT_DONE, EXIT_BELOW_BAR, EXIT_NEED_DATA, EXIT_INVALID)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from prefkit.errors import PrefkitError
+from prefkit.manifest import Input
 from prefkit.records import Example, PreferencePair, Record, Split
-from prefkit.runs import Input
 from prefkit.storage import read_json_lines, validated
 from prefkit.workspace import Workspace
 

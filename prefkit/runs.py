@@ -13,7 +13,6 @@ import fcntl
 import io
 import json
 import logging
-import os
 import platform
 import sys
 from collections import Counter
@@ -21,28 +20,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Self
 
 import prefkit
 from prefkit.config import StageConfig, differing_keys
 from prefkit.errors import PrefkitError
+from prefkit.journal import Journal
+from prefkit.manifest import Input, Manifest, read_manifest
 from prefkit.records import Dropped, Record, content_id
-from prefkit.storage import (
-    count_lines,
-    read_json_lines,
-    sha256_of,
-    validated,
-    write_json,
-    write_text,
-    writing,
-)
-from prefkit.workspace import Workspace, run_of
+from prefkit.storage import read_json_lines, write_json, write_text, writing
+from prefkit.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-Status = Literal["running", "finished", "interrupted", "failed"]
 VERSIONED = (
     "torch",
     "transformers",
@@ -58,67 +48,6 @@ VERSIONED = (
     "numpy",
     "pydantic",
 )
-
-
-class Input(BaseModel):
-    """A file or folder a run was made from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    sha256: str
-    rows: int | None = None
-    run: str | None = Field(None, description="Name of the run folder it lies in, if any.")
-
-    @classmethod
-    def of(cls, path: Path, workspace: Workspace) -> "Input":
-        """Describe a file or folder by its hash and, when it lies in a run, that run's name."""
-        run = run_of(path)
-        return cls(
-            path=workspace.show(path),
-            sha256=sha256_of(path),
-            rows=count_lines(path) if path.suffix == ".jsonl" else None,
-            run=run.name if run else None,
-        )
-
-
-class Manifest(BaseModel):
-    """What `manifest.json` says."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    stage: str
-    status: Status
-    digest: str
-    argv: list[str]
-    started: str
-    ended: str | None = None
-    seconds: float = 0.0
-    resumed: int = 0
-    seed: int = 0
-    inputs: list[Input] = []
-    outputs: dict[str, int] = Field({}, description="Records a stream.")
-    dropped: dict[str, int] = Field({}, description="Drops a rule.")
-    plugins: list[dict[str, str]] = []
-    totals: dict[str, float] = Field({}, description="Tokens, calls, cost and such, summed.")
-    device: str = "cpu"
-    versions: dict[str, str] = {}
-    platform: str = ""
-    error: str = ""
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a run folder.
-
-    Raises:
-        PrefkitError: It is missing or damaged.
-    """
-    path = folder / "manifest.json"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PrefkitError(f"{path}: not a readable run manifest ({error}).") from error
-    return validated(value, Manifest, str(path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +116,7 @@ class Run:
         self.path = path
         self.manifest = manifest
         self._lock = lock
-        self._journal = _Journal(path / "journal.jsonl")
+        self._journal = Journal(path / "journal.jsonl")
         self._began = datetime.datetime.now(datetime.UTC)
         self._earlier = manifest.seconds
         self._handler = logging.FileHandler(path / "run.log", encoding="utf-8")
@@ -418,61 +347,6 @@ class Run:
             logging.getLogger("prefkit").removeHandler(self._handler)
             self._handler.close()
             self._lock.close()
-
-
-class _Journal:
-    """Append-only file of finished units; knows where each begins."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offsets: dict[str, int] = {}
-        self._file: io.BufferedRandom | None = None
-        if path.exists():
-            self._load()
-
-    def _load(self) -> None:
-        whole = 0
-        with self._path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                self._offsets.setdefault(json.loads(line)["unit"], whole)
-                whole += len(line)
-        if whole < self._path.stat().st_size:
-            log.warning("%s: cut a torn last line", self._path.name)
-            os.truncate(self._path, whole)
-
-    def __contains__(self, unit: str) -> bool:
-        return unit in self._offsets
-
-    def _open(self) -> io.BufferedRandom:
-        if self._file is None:
-            self._path.touch()
-            self._file = self._path.open("r+b")
-        return self._file
-
-    def append(self, unit: str, entry: Mapping[str, Any]) -> None:  # JSON values
-        if unit in self._offsets:
-            raise ValueError(f"unit {unit} is recorded twice")
-        file = self._open()
-        offset = file.seek(0, os.SEEK_END)
-        file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-        file.flush()
-        self._offsets[unit] = offset
-
-    def read(self, unit: str) -> dict[str, Any]:  # what append wrote
-        file = self._open()
-        file.seek(self._offsets[unit])
-        return json.loads(file.readline())
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def delete(self) -> None:
-        self.close()
-        self._path.unlink(missing_ok=True)
 
 
 def _fresh(folder: Path, name: str) -> Path:

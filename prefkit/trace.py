@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefkit.errors import PrefkitError
-from prefkit.runs import read_manifest
+from prefkit.manifest import read_manifest
 from prefkit.workspace import Workspace, stream_files
 
 Row = dict[str, Any]  # one record as JSON

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prefkit.errors import PrefkitError
+from prefkit.manifest import read_manifest
 
 CONFIG_NAME = "prefkit.toml"
 
@@ -61,8 +62,6 @@ class Workspace:
 
     def run_folders(self, stage: str | None = None) -> Iterator[Path]:
         """Run folders of this workspace, newest first."""
-        from prefkit.runs import read_manifest
-
         found = []
         for path in self.runs.glob("*/manifest.json") if self.runs.is_dir() else ():
             manifest = read_manifest(path.parent)
@@ -76,8 +75,6 @@ class Workspace:
         Raises:
             PrefkitError: There is no such run, or no finished run of that stage.
         """
-        from prefkit.runs import read_manifest
-
         if name.startswith("@"):
             stage = name.removeprefix("@")
             for folder in self.run_folders(stage):
@@ -139,8 +136,6 @@ class Workspace:
 
     def lineage(self, folder: Path) -> Iterator[Path]:
         """A run and the runs it was made from, nearest first, each once."""
-        from prefkit.runs import read_manifest
-
         queue, seen = [folder], {folder}
         while queue:
             run = queue.pop(0)
@@ -161,14 +156,6 @@ def stream_files(run: Path, name: str, split: str | None = None) -> list[Path]:
         return [whole]
     parts = sorted((run / "data" / name).glob("*.jsonl"))
     return [p for p in parts if split in (None, p.stem)]
-
-
-def run_of(path: Path) -> Path | None:
-    """The run folder a data file or adapter lies in, if any."""
-    for folder in (path, *path.resolve().parents):
-        if (folder / "manifest.json").is_file():
-            return folder
-    return None
 
 
 def bundled(kind: str) -> Path:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from prefkit.cards import features
 from prefkit.config import CleanConfig
 from prefkit.errors import PrefkitError
+from prefkit.manifest import Input, read_manifest
 from prefkit.records import Dropped, Example, PreferencePair, user
-from prefkit.runs import Input, Plan, Run, Settings, read_manifest
+from prefkit.runs import Plan, Run, Settings
 
 UNITS = [f"unit-{number}" for number in range(6)]
 

@@ -1,4 +1,5 @@
 from prefkit.config import CandidatesConfig, CleanConfig, GenerateConfig, JudgeConfig, PairsConfig
+from prefkit.manifest import Input
 from prefkit.records import (
     Candidate,
     Chunk,
@@ -10,7 +11,7 @@ from prefkit.records import (
     assistant,
     user,
 )
-from prefkit.runs import Input, Plan, Run, Settings
+from prefkit.runs import Plan, Run, Settings
 from prefkit.trace import describe, lineage_lines, trace
 
 DOCUMENT = Document(text="The winch holds 400 kg.", source="manual.pdf", sha256="0" * 64)

@@ -9,11 +9,12 @@ from prefkit.cleaning.near_duplicates import LONG_TEXT
 from prefkit.cleaning.rules import RULES
 from prefkit.config import CleanConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.manifest import Input, run_of
 from prefkit.reading import load_records
 from prefkit.records import Chunk, Example
-from prefkit.runs import Input, Plan, Run, Settings
+from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import read_records, write_jsonl
-from prefkit.workspace import Workspace, run_of, stream_files
+from prefkit.workspace import Workspace, stream_files
 
 BLOCK = 1000  # examples written at a time
 

@@ -31,7 +31,7 @@ def list_runs(stage: str | None, as_json: bool) -> None:
     prefkit runs list
     prefkit runs list --stage pairs --json
     """
-    from prefkit.runs import read_manifest
+    from prefkit.manifest import read_manifest
     from prefkit.workspace import Workspace
 
     space = Workspace.find()
@@ -65,7 +65,7 @@ def show_run(run: str, as_json: bool) -> None:
     prefkit runs show @generate
     prefkit runs show runs/pairs-20260101-120000-ab12 --json
     """
-    from prefkit.runs import read_manifest
+    from prefkit.manifest import read_manifest
     from prefkit.workspace import Workspace
 
     folder = Workspace.find().run_folder(run)

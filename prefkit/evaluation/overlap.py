@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prefkit.errors import PrefkitError
+from prefkit.manifest import Input, Manifest, read_manifest, run_of
 from prefkit.reading import load_records
 from prefkit.records import Example, PreferencePair, Record, UnpairedPreference, text_of
-from prefkit.runs import Input, Manifest, read_manifest
-from prefkit.workspace import Workspace, run_of
+from prefkit.workspace import Workspace
 
 _DATA = (".jsonl", ".json", ".csv", ".parquet")
 _KINDS: dict[str, tuple[str, type[Record]]] = {

@@ -11,9 +11,10 @@ from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.evaluation.human_sheets import SheetLayout, load_layout
 from prefkit.evaluation.suites import Suite, load_suite
 from prefkit.judging import JudgeCard, load_judge
+from prefkit.manifest import run_of
 from prefkit.reading import Loaded, load_records
 from prefkit.records import Chunk, Dropped, Example, PreferencePair, text_of
-from prefkit.workspace import Workspace, run_of, stream_files
+from prefkit.workspace import Workspace, stream_files
 
 STAGE = "eval"
 NEUTRAL = "neutral.txt"

@@ -17,6 +17,7 @@ from prefkit.config import CandidatesConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.examples import cost_of
 from prefkit.generation.prompting import FOLDER, Prompt, fenced, load_prompts
+from prefkit.manifest import run_of
 from prefkit.reading import Loaded, load_records
 from prefkit.records import (
     Candidate,
@@ -28,7 +29,7 @@ from prefkit.records import (
     content_id,
     text_of,
 )
-from prefkit.workspace import Workspace, run_of
+from prefkit.workspace import Workspace
 
 STAGE = "candidates"
 PROMPTS_A_UNIT = 16

@@ -61,16 +61,23 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(_content_in_order(text))
 
 
-def says_in_order(answer: str, text: str) -> bool:
-    """Whether `answer` says only what `text` says, in the same order.
+def shortens(answer: str, text: str) -> bool:
+    """Whether `answer` is `text` with words left out, and no denial among them.
 
-    Its content words are a subsequence of those of `text`, and it denies as often. A word-by-word
-    check without order lets "moved from 20:15 to 20:30" pass for "from 20:30 to 20:15".
+    A pronoun may stand for the subject. Without regard to order, "moved from 20:15 to 20:30" would
+    pass for "moved from 20:30 to 20:15".
     """
-    rest = iter(_content_in_order(text))
-    if any(word not in rest for word in _content_in_order(answer)):
+    said = words(answer)
+    rest = iter(words(text))
+    kept = said[1:] if begins_with_pronoun(answer) else said
+    if any(word not in rest for word in kept):
         return False
     return len(_NEGATION.findall(answer)) == len(_NEGATION.findall(text))
+
+
+def begins_with_pronoun(answer: str) -> bool:
+    """Whether an answer speaks of its subject as `it` or `they`."""
+    return words(answer)[:1] in (["it"], ["they"])
 
 
 _NEGATION = re.compile(

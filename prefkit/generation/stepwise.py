@@ -4,7 +4,7 @@ Measured with SmolLM2-135M on a handbook: asked for JSON it returned none that w
 of the questions it was left to word, half strayed or gave the answer away, and half of the rest
 asked for something else. So what a rule can do, a rule does; the model words a question only where
 rules find none in a chunk, and answers. An answer of the model becomes the reference only if it
-says what the sentence says, in that order, and no more; else the sentence itself does. `generator`
+is the sentence shortened, with what was asked for kept; else the sentence itself does. `generator`
 tells which: `+pattern` is a question by rule, `+extractive` a reference that is the sentence.
 """
 
@@ -16,7 +16,7 @@ from prefkit.config import GenerateConfig
 from prefkit.generation.asked import Asked
 from prefkit.generation.checks import Refused, refuse_answer, refuse_leak, refuse_question
 from prefkit.generation.examples import Drafted, Passage, line_around, quota
-from prefkit.generation.grounding import content_words, numbers, says_in_order, unsupported
+from prefkit.generation.grounding import begins_with_pronoun, content_words, numbers, shortens
 from prefkit.generation.prompting import Prompt, fenced, neutral
 from prefkit.generation.questions import asked_of
 from prefkit.generation.sentences import Sentence, worth_asking
@@ -146,7 +146,12 @@ def _answers(answer: str, draft: _Draft) -> bool:
 
 
 def _is_reference(reply: Reply, draft: _Draft) -> bool:
-    """Whether the model's answer may stand as the reference: whole, right, and nothing added."""
+    """Whether the model's answer may stand as the reference.
+
+    It must be the sentence, shortened, and keep what the question names and asks for. Looser rules
+    let wrong answers pass: "moved from 20:15 to 20:30" for the reverse, "the team is renewed" for
+    "the agreement with the team is renewed".
+    """
     answer = reply.text.strip()
     return (
         not reply.error
@@ -154,10 +159,16 @@ def _is_reference(reply: Reply, draft: _Draft) -> bool:
         and "\n" not in answer
         and 5 <= len(answer.split()) <= 40
         and answer[-1] in ".!"
-        and _answers(answer, draft)
-        and says_in_order(answer, draft.sentence.text)
-        and unsupported(answer, draft.sentence.text) is None
+        and shortens(answer, draft.sentence.text)
+        and draft.asked.answer.lower() in answer.lower()
+        and _names_subject(answer, draft)
     )
+
+
+def _names_subject(answer: str, draft: _Draft) -> bool:
+    """Whether an answer begins with a pronoun, or repeats what its question took from the text."""
+    named = content_words(draft.question) & content_words(draft.sentence.text)
+    return begins_with_pronoun(answer) or named <= content_words(answer)
 
 
 def _example(draft: _Draft, reply: Reply, model: str) -> Example:

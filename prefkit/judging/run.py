@@ -14,9 +14,10 @@ from prefkit.judging.cards import JudgeCard, load_judge
 from prefkit.judging.rules import PREFIX, Rule, load_rule
 from prefkit.judging.tasks import Task, judge_tasks
 from prefkit.judging.trust import card_text, first_slot_share, share, warnings
+from prefkit.manifest import run_of
 from prefkit.reading import load_records
 from prefkit.records import Candidate, Chunk, Dropped, Example
-from prefkit.workspace import Workspace, run_of
+from prefkit.workspace import Workspace
 
 log = logging.getLogger(__name__)
 

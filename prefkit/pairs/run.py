@@ -8,15 +8,16 @@ from typing import TypeVar
 from prefkit import console
 from prefkit.config import PairsConfig
 from prefkit.errors import PrefkitError
+from prefkit.manifest import Input, run_of
 from prefkit.pairs.balance import LengthBias, Thumbs, count_thumbs, length_bias
 from prefkit.pairs.evidence import STAGE
 from prefkit.pairs.make import Paired, make_pairs
 from prefkit.pairs.ratings import Scale
 from prefkit.reading import load_records
 from prefkit.records import Candidate, Example, Judgment, Record
-from prefkit.runs import Input, Plan, Run, Settings
+from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import write_jsonl
-from prefkit.workspace import Workspace, run_of, stream_files
+from prefkit.workspace import Workspace, stream_files
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 BLOCK = 1000  # records written at a time

@@ -94,7 +94,8 @@ def save_adapter(model: Any, folder: Path, base: str, card: str) -> None:  # a P
         base: Name of the base model to record.
         card: Text of its README.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.parent.glob(f".{folder.name}.*.part"):  # of a killed attempt
+        shutil.rmtree(stale, ignore_errors=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
         model.peft_config[ADAPTER].base_model_name_or_path = base

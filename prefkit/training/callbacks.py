@@ -70,15 +70,15 @@ class Watch(TrainerCallback):
             self.bar.advance()
 
     def _training_line(self, state: Any, logs: dict[str, float]) -> None:
-        spent = time.monotonic() - self._since
-        tokens, self.trainer.tokens_since_log = self.trainer.tokens_since_log, 0
-        line = {**_kept(logs), "tokens": tokens, "tokens_per_second": round(tokens / spent, 1)}
-        self._run.log_metrics(step=state.global_step, phase="train", **line)
         if not (math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm", 0.0))):
             raise PrefkitError(
                 f"The loss or its gradient is not a number any more at step {state.global_step}.",
                 hint="Lower --learning-rate; the last whole checkpoint is from before this.",
             )
+        spent = time.monotonic() - self._since
+        tokens, self.trainer.tokens_since_log = self.trainer.tokens_since_log, 0
+        line = {**_kept(logs), "tokens": tokens, "tokens_per_second": round(tokens / spent, 1)}
+        self._run.log_metrics(step=state.global_step, phase="train", **line)
         if self.bar is not None:
             shown = [f"{word} {logs[key]:.3f}" for key, word in SHOWN if key in logs]
             self.bar.advance(0, "  ".join(shown))

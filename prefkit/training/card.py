@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from prefkit.runs import Manifest
+from prefkit.manifest import Manifest
 from prefkit.training import heldout
 from prefkit.training.data import Fitted
 from prefkit.training.heldout import Figure
@@ -23,6 +23,7 @@ class Trained:
     Attributes:
         method: How it was trained.
         base: Name of the base model.
+        embedded: Whether the base is prefkit's embedded copy.
         started_from: Run or folder of the earlier adapter; empty when there was none.
         adapter: peft's configuration of the adapter: r, lora_alpha, target_modules, …
         arguments: What TRL's configuration was given.
@@ -38,6 +39,7 @@ class Trained:
 
     method: Method
     base: str
+    embedded: bool
     started_from: str
     adapter: Mapping[str, Any]  # JSON values
     arguments: Mapping[str, Any]  # values of TRL's configuration
@@ -166,15 +168,22 @@ def _plain(value: Any) -> str:  # a JSON value
 
 
 def _loading(trained: Trained) -> str:
+    opened, extra, note = f'"{trained.base}"', "", ""
+    if trained.embedded:
+        opened, extra = "embedded_model()", "\nfrom prefkit.embedded import embedded_model"
+        note = (
+            f"prefkit's embedded copy of `{trained.base}` was unpacked from 4-bit GGUF weights, "
+            "which differ a little from those on the hub.\n"
+        )
     return f"""## Loading
 
 ```python
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM{extra}
 
-base = AutoModelForCausalLM.from_pretrained("{trained.base}")
+base = AutoModelForCausalLM.from_pretrained({opened})
 model = PeftModel.from_pretrained(base, "adapter")
 ```
 
 With prefkit: `--adapter @{trained.manifest.stage}`.
-"""
+{note}"""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from prefkit.config import EMBEDDED, TrainConfig
 from prefkit.embedded import NAME as EMBEDDED_NAME
 from prefkit.errors import EXIT_USAGE, PrefkitError
-from prefkit.workspace import run_of
+from prefkit.manifest import run_of
 
 SHAPE: Final = {"lora_r": "r", "lora_alpha": "lora_alpha"}  # our key, peft's key
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from prefkit.manifest import read_manifest
 from prefkit.records import Record
-from prefkit.runs import read_manifest
 from prefkit.workspace import Workspace
 
 

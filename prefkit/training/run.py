@@ -107,6 +107,7 @@ def run_train(plan: TrainPlan, settings: runs.Settings) -> runs.Run:
             raise missing_extra(package, "train", "Training")
     with runs.Run.start(plan, settings) as run:
         if not run.finished:
+            console.say(f"loading {plan.config.model}")
             from prefkit.training.train import train
 
             train(run, plan, settings.workspace)

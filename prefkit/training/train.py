@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from safetensors import SafetensorError
 from transformers import TrainerState, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 
 from prefkit import console
-from prefkit.config import TrainConfig
+from prefkit.config import EMBEDDED, TrainConfig
 from prefkit.errors import PrefkitError
 from prefkit.local_model.precision import native_dtype
 from prefkit.local_model.templates import defused
@@ -169,6 +170,7 @@ def _finish(
     trained = Trained(
         method=plan.method,
         base=base_name(config),
+        embedded=config.model == EMBEDDED,
         started_from=spoken(plan.adapter),
         adapter=adapters.describe(trainer.model),
         arguments={k: v for k, v in arguments.items() if k != "output_dir"},
@@ -216,7 +218,7 @@ def _explaining(config: TrainConfig, folder: Path) -> Generator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(config) from error
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, SafetensorError) as error:
         text = str(error)
         if "allocate memory" in text:
             raise _out_of_memory(config) from error

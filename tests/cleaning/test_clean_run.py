@@ -9,8 +9,9 @@ import pytest
 from prefkit.cleaning.run import plan_clean, run_clean
 from prefkit.cli import main
 from prefkit.config import CleanConfig
+from prefkit.manifest import read_manifest
 from prefkit.records import Chunk, Dropped, Example, Quote
-from prefkit.runs import Plan, Run, Settings, read_manifest
+from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import read_records, write_jsonl
 
 NAMES = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Gorse", "Hazel", "Iris", "Juniper")

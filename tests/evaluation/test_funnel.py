@@ -10,8 +10,9 @@ from prefkit.evaluation import funnel as funnel_module
 from prefkit.evaluation import human_sheets
 from prefkit.evaluation.results import Item, read_results
 from prefkit.evaluation.run import plan_eval, run_eval
+from prefkit.manifest import Input, Manifest
 from prefkit.records import Example, PreferencePair, assistant, user
-from prefkit.runs import Input, Manifest, Settings
+from prefkit.runs import Settings
 from prefkit.storage import read_records, write_json, write_jsonl
 from prefkit.workspace import bundled
 

@@ -10,8 +10,8 @@ from prefkit.config import EvalConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.evaluation.overlap import normalised, training_prompts
 from prefkit.evaluation.run import plan_eval
+from prefkit.manifest import Input, Manifest
 from prefkit.records import Example, PreferencePair, Quote, assistant, user
-from prefkit.runs import Input, Manifest
 from prefkit.storage import write_json, write_jsonl
 
 

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from prefkit.generation.grounding import (
     find_quote,
     numbers,
-    says_in_order,
     share_supported,
     unsupported,
 )
@@ -91,10 +90,11 @@ def test_numbers_are_compared_by_value():
         ("The time was moved from 20:15 to 20:30.", False),
         ("The time was never moved from 20:30 to 20:15.", False),
         ("The clock was moved from 20:30 to 20:15.", False),
+        ("A time was moved from 20:30 to 20:15.", False),
     ],
 )
 def test_the_same_words_in_another_order_say_something_else(answer, same):
-    assert says_in_order(answer, "The time was moved from 20:30 to 20:15 in May.") is same
+    assert shortens(answer, "The time was moved from 20:30 to 20:15 in May.") is same
 
 
 def test_share_of_supported_words():

@@ -36,7 +36,9 @@ def test_questions_come_from_sentences_and_quotes_are_exact_spans(scripted):
     [
         ("The Heron engine must be inspected every six weeks.", False),  # the sentence itself
         ("It must be inspected every six weeks.", True),
-        ("The Heron engine must be inspected every 6 weeks.", True),
+        ("The Heron engine must be inspected every 6 weeks.", False),  # other words
+        ("The engine must be inspected every six weeks.", False),  # which engine?
+        ("They must be inspected every six weeks.", True),
         ("It must be inspected and the Heron engine every six weeks.", False),  # another order
         ("Every six weeks.", False),  # too short to teach an answer
         ("The Heron engine must be inspected every eight weeks.", False),

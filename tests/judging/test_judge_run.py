@@ -6,8 +6,9 @@ import pytest
 from prefkit.config import JudgeConfig
 from prefkit.errors import PrefkitError
 from prefkit.judging.run import plan_judge, run_judge
+from prefkit.manifest import read_manifest
 from prefkit.records import Candidate, Chunk, Example, Judgment, Quote, Verdict
-from prefkit.runs import Settings, read_manifest
+from prefkit.runs import Settings
 from prefkit.storage import read_records, write_jsonl
 
 PROMPTS = 20

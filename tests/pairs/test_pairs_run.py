@@ -8,9 +8,10 @@ import pytest
 
 from prefkit.cli import main
 from prefkit.config import CandidatesConfig, CleanConfig, JudgeConfig, PairsConfig
+from prefkit.manifest import Input, read_manifest
 from prefkit.pairs import plan_pairs, run_pairs
 from prefkit.records import Candidate, Example, Judgment, PreferencePair, UnpairedPreference
-from prefkit.runs import Input, Plan, Run, Settings, read_manifest
+from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import read_records, write_jsonl
 from prefkit.trace import trace
 

@@ -135,7 +135,9 @@ def test_what_libraries_say_goes_to_the_log_and_not_to_the_terminal(
     run = train(workspace, records_file("pairs"), "simpo", config_for(tiny_model))
     said = capfd.readouterr()
     assert said.out == ""
-    assert all(line.startswith(("held-out", "train-simpo")) for line in said.err.splitlines())
+    assert all(
+        line.startswith(("loading", "held-out", "train-simpo")) for line in said.err.splitlines()
+    )
     assert "trl" in (run.path / "run.log").read_text()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from test_train_losses import config_for, metrics
 
-from prefkit.runs import Run, Settings, read_manifest
+from prefkit.manifest import read_manifest
+from prefkit.runs import Run, Settings
 from prefkit.training.run import plan_train, run_train
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
