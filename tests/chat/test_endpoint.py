@@ -348,9 +348,11 @@ def test_ctrl_c_leaves_promptly(chat_server, tmp_path: Path):
     chat_server.reply = lambda asked: Answer("late", delay=30)
     script = textwrap.dedent(
         f"""
+        import signal
         from prefkit.chat import Request
         from prefkit.chat.endpoint import EndpointModel
         from prefkit.records import user
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         try:
             EndpointModel("tiny", base_url={chat_server.url!r}).complete([Request(user("x"))] * 20)
         except KeyboardInterrupt:
@@ -362,8 +364,9 @@ def test_ctrl_c_leaves_promptly(chat_server, tmp_path: Path):
     while not chat_server.asked and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
-    began = time.monotonic()
-    _, talk = process.communicate(timeout=20)
+    try:
+        _, talk = process.communicate(timeout=20)  # sooner than the server answers
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert talk == b""
-    assert time.monotonic() - began < 10
