@@ -8,7 +8,7 @@ from test_train_losses import config_for, metrics, train, train_lines
 
 from prefkit.errors import PrefkitError
 
-pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
 
 def logits(model, tokenizer):

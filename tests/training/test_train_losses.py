@@ -11,7 +11,7 @@ from prefkit.runs import Settings
 from prefkit.training.methods import METHODS, config_keys, trl_classes
 from prefkit.training.run import plan_train, run_train
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
 STEPS = 3
 LORA = {"r": 8, "lora_alpha": 16}
@@ -92,7 +92,6 @@ HAND = {
 }
 
 
-@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("method", ["sft", "dpo", "simpo"])
 def test_every_loss_and_gradient_equals_trls_own(
     workspace, records_file, tiny_model, by_hand, method
@@ -109,7 +108,6 @@ def test_every_loss_and_gradient_equals_trls_own(
         assert mine["grad_norm"] == pytest.approx(its["grad_norm"], rel=1e-5)
 
 
-@pytest.mark.filterwarnings("default")
 def test_ktos_losses_equal_trls_own_in_the_order_we_shuffled(
     workspace, records_file, tiny_model, by_hand
 ):
@@ -139,7 +137,6 @@ def sums_and_means(model, tokenizer, prompt, completion, extra):
     return chosen.sum().item(), chosen.mean().item()
 
 
-@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("method", ["dpo", "simpo"])
 def test_the_held_out_loss_is_the_papers_formula(workspace, records_file, tiny_model, method):
     """DPO: -log s(beta * change of log-ratio); SimPO: -log s(beta * difference of means - gamma).
