@@ -126,7 +126,7 @@ def _plural(following: str) -> str:
     """The shortest run of words that ends a plural noun phrase; empty when there is none."""
     taken: list[str] = []
     for word in following.split()[:4]:
-        if is_stopword(word) or word == "times":
+        if is_stopword(word) or word == "times" or word.endswith(("wards", "ways")):
             return ""
         taken.append(word)
         if re.search(r"[^s]s$", word) or word in ("people", "children", "percent", "staff"):

@@ -100,6 +100,21 @@ def refuse_leak(question: str, answer: str, sentence: str) -> Refused | None:
     return None
 
 
+def refuse_free_wording(question: str, answer: str, sentence: str) -> Refused | None:
+    """Why a question that a small model worded is unfit: it must be the sentence turned round.
+
+    Of eight such questions of SmolLM2-135M that brought in words of their own, or left out more
+    than a quarter of the sentence's, seven asked for something else.
+    """
+    asked, said, told = (content_words(text) for text in (question, answer, sentence))
+    if strange := asked - told:
+        return Refused("strays", f"not in the sentence: {', '.join(sorted(strange))}")
+    left = told - said - asked
+    if len(left) > 0.25 * len(told - said):
+        return Refused("strays", f"leaves out: {', '.join(sorted(left))}")
+    return None
+
+
 def refuse_answer(answer: str, finish_reason: str = "stop") -> Refused | None:
     """Why an answer is unfit whatever it says: empty, cut off, a refusal, a loop."""
     if not answer.strip():

@@ -50,8 +50,9 @@ _PAST = {
 }  # fmt: skip
 _ORDERS = frozenset("returns return execute executes defaults raises creates create sets".split())
 _AFTER_AND = (
-    "is are was were may must can will it they he she then never not the a an each every all no at "
-    "in on from to after before between for by about one two three four five six seven eight nine "
+    "is are was were may must can cannot will should has have had does do it they he she then "
+    "never not the a an each every all no at in on from to after before between for by about one "
+    "two three four five six seven eight nine "
     "ten twelve"
 ).split()
 _BREAK = re.compile(  # where a second clause or phrase begins

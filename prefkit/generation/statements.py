@@ -137,7 +137,7 @@ def object_of(sentence: str, clause: Clause | None) -> Iterator[Asked]:
         return
     answer = sentence[start:].rstrip(".! ")
     opening = f"What {clause.auxiliary} {clause.subject} {verb}"
-    yield Asked("fact", opening, answer, "", cloze_of(sentence, start, start + len(answer)))
+    yield Asked("object", opening, answer, "", cloze_of(sentence, start, start + len(answer)))
 
 
 def procedure(sentence: str, clause: Clause | None) -> Iterator[Asked]:

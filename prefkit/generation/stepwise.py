@@ -14,7 +14,13 @@ from collections.abc import Mapping, Sequence
 from prefkit.chat import ChatModel, Reply, Request, Sampling
 from prefkit.config import GenerateConfig
 from prefkit.generation.asked import Asked
-from prefkit.generation.checks import Refused, refuse_answer, refuse_leak, refuse_question
+from prefkit.generation.checks import (
+    Refused,
+    refuse_answer,
+    refuse_free_wording,
+    refuse_leak,
+    refuse_question,
+)
 from prefkit.generation.examples import Drafted, Passage, line_around, quota
 from prefkit.generation.grounding import begins_with_pronoun, content_words, numbers, shortens
 from prefkit.generation.prompting import Prompt, fenced, neutral
@@ -24,6 +30,7 @@ from prefkit.records import Example, Quote, user
 
 QUESTION_TOKENS = 40
 ANSWER_TOKENS = 64
+PLAINEST = "object"  # the kind of question that says least: what does X keep?
 _TRIES = 2  # sentences of a chunk that the model may try where rules find no question
 _ANSWERED = 0.75  # of the asked words an answer must hold
 
@@ -76,7 +83,7 @@ def _by_rule(passage: Passage, wanted: int) -> tuple[list[_Draft], list[_Draft]]
     chosen: list[_Draft] = []
     kinds: list[str] = []
     while found and len(chosen) < wanted:
-        best = min(found, key=lambda draft: kinds.count(draft.asked.kind))
+        best = min(found, key=lambda d: (d.asked.kind == PLAINEST, kinds.count(d.asked.kind)))
         found.remove(best)
         chosen.append(best)
         kinds.append(best.asked.kind)
@@ -84,8 +91,11 @@ def _by_rule(passage: Passage, wanted: int) -> tuple[list[_Draft], list[_Draft]]
 
 
 def _refuse(draft: _Draft) -> Refused | None:
-    return refuse_question(draft.question, known=draft.passage.known) or refuse_leak(
-        draft.question, draft.asked.answer, draft.sentence.text
+    question, answer, sentence = draft.question, draft.asked.answer, draft.sentence.text
+    return (
+        refuse_question(question, known=draft.passage.known)
+        or refuse_leak(question, answer, sentence)
+        or (None if draft.by_rule else refuse_free_wording(question, answer, sentence))
     )
 
 

@@ -6,6 +6,7 @@ from prefkit.generation.grounding import (
     find_quote,
     numbers,
     share_supported,
+    shortens,
     unsupported,
 )
 

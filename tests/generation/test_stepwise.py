@@ -68,7 +68,8 @@ HARD = "A boat that arrives after dark must carry four lamps on its mast."
     ("said", "rule"),
     [
         ("must a boat that arrives after dark carry on its mast?", None),
-        ("How many lamps must a boat that arrives after dark carry?", None),
+        ("How many lamps must a boat carry on its mast after dark?", None),
+        ("must a boat carry?", "strays"),
         ("must it carry?", "not-self-contained"),
         ("must a boat that arrives after dark carry, four?", "gives-away-answer"),
         ("must a purple elephant in Paris carry?", "strays"),
