@@ -267,7 +267,10 @@ class Funnel:
         judged, verdicts = pairwise.measure(
             self.plan.judge, self.judge_model, items, self.plan.passages
         )
-        spent = {"judge_calls": float(len(verdicts)), "usd": sum(v.usd or 0.0 for v in verdicts)}
+        spent = {"judge_calls": float(len(verdicts))}
+        prices = [verdict.usd for verdict in verdicts if verdict.usd is not None]
+        if len(prices) == len(verdicts):  # a sum that leaves out unknown prices would be a lie
+            spent["usd"] = sum(prices)
         return Measured({"judged": pairwise.values(judged)}, {"verdicts": verdicts}, totals=spent)
 
     @functools.cached_property

@@ -67,8 +67,7 @@ def plan_eval(source: str, config: EvalConfig, workspace: Workspace) -> EvalPlan
     suites = _suites(config, workspace)
     judge = load_judge(config.judge, workspace) if config.funnel and config.judge_pairs else None
     passages, chunk_inputs = _passages(source, judge, examples.records, workspace)
-    folders = [adapter, *(suite.folder for suite in suites)]
-    folders += [judge.folder] if judge and judge.folder else []
+    neutral = _neutral_files(suites, workspace)
     kept_examples, kept_pairs, dropped = _usable(examples.records, pairs.records, config.limit)
     return EvalPlan(
         stage=STAGE,
@@ -77,7 +76,10 @@ def plan_eval(source: str, config: EvalConfig, workspace: Workspace) -> EvalPlan
             *examples.inputs,
             *pairs.inputs,
             *chunk_inputs,
-            *(runs.Input.of(folder, workspace) for folder in folders),
+            runs.Input.of(adapter, workspace),
+            *(runs.Input.of(suite.folder, workspace) for suite in suites),
+            *(runs.Input.of(file, workspace) for file in neutral),
+            *([_judge_input(judge, workspace)] if judge else []),
         ),
         counts={
             "examples": len(kept_examples),
@@ -91,7 +93,7 @@ def plan_eval(source: str, config: EvalConfig, workspace: Workspace) -> EvalPlan
         suites=suites,
         judge=judge,
         passages=passages,
-        neutral=_neutral(suites, workspace),
+        neutral=_paragraphs(neutral),
         layout=load_layout(workspace),
         dropped=dropped,
     )
@@ -213,18 +215,31 @@ def _usable(
     )
 
 
-def _neutral(suites: Sequence[Suite], workspace: Workspace) -> tuple[str, ...]:
-    """Neutral paragraphs of the suites asked for, else of the bundled `basics`."""
-    folders = [suite.folder for suite in suites if (suite.folder / NEUTRAL).is_file()]
-    if not folders:
-        basics = plugins.find("suite", "basics", workspace).folder
-        folders = [basics] if basics and (basics / NEUTRAL).is_file() else []
+def _judge_input(judge: JudgeCard, workspace: Workspace) -> runs.Input:
+    """A judge by its question and prompt: a new human label beside it changes no verdict."""
+    inside = judge.folder is not None and judge.source != "bundled"
+    path = workspace.show(judge.folder) if judge.folder and inside else judge.source
+    return runs.Input(path=f"{path} {judge.name}", sha256=judge.sha256)
+
+
+def _neutral_files(suites: Sequence[Suite], workspace: Workspace) -> list[Path]:
+    """Neutral texts of the suites asked for, else the one of the bundled `basics`."""
+    folders = [suite.folder for suite in suites]
+    basics = plugins.find("suite", "basics", workspace).folder
+    for group in (folders, [basics] if basics else []):
+        files = [folder / NEUTRAL for folder in group if (folder / NEUTRAL).is_file()]
+        if files:
+            return files
+    return []
+
+
+def _paragraphs(files: Sequence[Path]) -> tuple[str, ...]:
     paragraphs: list[str] = []
-    for folder in folders:
+    for file in files:
         try:
-            text = (folder / NEUTRAL).read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise PrefkitError(f"{folder / NEUTRAL}: cannot be read: {error}.") from error
+            raise PrefkitError(f"{file}: cannot be read as UTF-8 text: {error}.") from error
         paragraphs += [part.strip() for part in text.split("\n\n") if part.strip()]
     return tuple(dict.fromkeys(paragraphs))
 

@@ -2,6 +2,9 @@
 
 import json
 import stat
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -230,6 +233,41 @@ def test_an_interrupted_run_ends_with_the_same_results(data, tiny, stage, monkey
     parts = evaluate(data, config(tiny), resume=str(data.root / "parts"))
     for name in ("results.json", "items.jsonl", "data/candidates.jsonl", "data/verdicts.jsonl"):
         assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes(), name
+
+
+@pytest.mark.timeout(600)
+def test_sigkill_three_times_then_resume_gives_the_same_results(data, tiny):
+    """Kills the command line once it has written 2, 5 and 8 units."""
+    asked = config(tiny)
+    whole = evaluate(data, asked, out=data.root / "whole")
+    flags = asked.model_dump(mode="json")
+    settings = [f"--set=eval.{name}={json.dumps(flags[name])}" for name in FLAGS]
+    command = [
+        sys.executable, "-m", "prefkit", "eval", "examples.jsonl", "--funnel", "--keep-going",
+        f"--model={tiny / 'model'}", f"--adapter={tiny / 'changed'}",
+        "--preferences=pairs.jsonl", *settings,
+    ]  # fmt: skip
+    journal = data.root / "parts" / "journal.jsonl"
+    where = "--out=parts"
+    for units in (2, 5, 8):
+        with subprocess.Popen([*command, where], stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and lines_of(journal) < units:
+                time.sleep(0.01)
+            assert process.poll() is None, "it ended before it was killed"
+            process.kill()
+        where = "--resume=parts"
+    done = subprocess.run([*command, where], capture_output=True, text=True, check=False)
+    assert done.returncode == read_results(whole.path).decision.exit_code, done.stderr
+    for name in ("results.json", "items.jsonl", "data/candidates.jsonl", "data/verdicts.jsonl"):
+        killed = (data.root / "parts" / name).read_bytes()
+        assert killed == (whole.path / name).read_bytes(), name
+
+
+FLAGS = ("max_tokens", "judge_pairs", "canaries", "sheet_items", "suites")
+
+
+def lines_of(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def test_answers_of_people_change_the_verdict(data, tiny):
