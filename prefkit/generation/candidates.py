@@ -7,6 +7,7 @@ apart without the passage.
 
 import dataclasses
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from prefkit import console, runs
 from prefkit.chat import ChatModel, Reply, Request, Sampling
 from prefkit.config import CandidatesConfig
 from prefkit.errors import PrefkitError
-from prefkit.generation.examples import cost_of
+from prefkit.generation.examples import cost_of, line_around
 from prefkit.generation.prompting import FOLDER, Prompt, fenced, load_prompts
 from prefkit.manifest import run_of
 from prefkit.reading import Loaded, load_records
@@ -25,6 +26,7 @@ from prefkit.records import (
     Dropped,
     Example,
     Messages,
+    Quote,
     assistant,
     content_id,
     text_of,
@@ -58,7 +60,7 @@ class CandidatesPlan(runs.Plan):
 
     Attributes:
         examples: Whose prompts.
-        passages: Text of each example's chunks, by example id.
+        passages: What each example's quotes stand in, by example id.
         prompt: How a passage is put before a question.
     """
 
@@ -170,10 +172,16 @@ def _passages(examples: Sequence[Example], chunks: Sequence[Chunk]) -> dict[str,
     texts = {chunk.id: chunk.text for chunk in chunks}
     found = {}
     for example in examples:
-        quoted = dict.fromkeys(quote.chunk_id for quote in example.quotes)
-        if quoted and all(chunk_id in texts for chunk_id in quoted):
-            found[example.id] = "\n\n".join(texts[chunk_id] for chunk_id in quoted)
+        if example.quotes and all(quote.chunk_id in texts for quote in example.quotes):
+            shown = (_around(texts[quote.chunk_id], quote) for quote in example.quotes)
+            found[example.id] = "\n\n".join(dict.fromkeys(shown))
     return found
+
+
+def _around(text: str, quote: Quote) -> str:
+    """The paragraph that holds a quote; the whole chunk for a row or an item, which need theirs."""
+    line = line_around(text, quote.start, quote.end)
+    return text if re.match(r"\s*(?:\||[-*+] |\d+[.)] |#)", line) else line
 
 
 def run_candidates(plan: CandidatesPlan, settings: runs.Settings) -> runs.Run:

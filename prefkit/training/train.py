@@ -30,7 +30,7 @@ from prefkit.training.data import Fitted, Row, Tokenize, fit
 from prefkit.training.earlier import base_name, spoken
 from prefkit.training.lineage import sources, upstream
 from prefkit.training.quiet import libraries_to_log
-from prefkit.training.trainer import build_trainer
+from prefkit.training.trainer import build_trainer, completions_only
 from prefkit.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def train(run: Run, plan: "TrainPlan", workspace: Workspace) -> None:
             settings, memory is short, or the loss is not a number any more.
     """
     config = plan.config
-    with libraries_to_log(), _explaining(config, run.path):
+    with libraries_to_log(), completions_only(), _explaining(config, run.path):
         set_seed(config.seed)
         model, tokenizer = adapters.open_policy(config, plan.adapter)
         run.set_device(_device_name(model.device))

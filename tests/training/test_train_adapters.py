@@ -6,6 +6,7 @@ import math
 import pytest
 from test_train_losses import config_for, metrics, train, train_lines
 
+from prefkit.config import TrainConfig
 from prefkit.errors import PrefkitError
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
@@ -156,7 +157,7 @@ def test_an_adapter_for_another_model_is_refused(workspace, records_file, tiny_m
     )
     wrapped = get_peft_model(other, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))
     wrapped.save_pretrained(tmp_path / "other")
-    config = config_for(tiny_model, adapter=str(tmp_path / "other"))
+    config = TrainConfig(model=str(tiny_model), adapter=str(tmp_path / "other"))
     with pytest.raises(PrefkitError, match="does not fit"):
         train(workspace, records_file("pairs"), "dpo", config)
 
@@ -194,3 +195,19 @@ def test_without_a_test_split_there_are_no_figures(workspace, records_file, tiny
     run = train(workspace, records_file("pairs", test=0), "dpo", config_for(tiny_model))
     assert json.loads((run.path / "held_out.json").read_text()) == []
     assert "the source had no test split" in (run.path / "README.md").read_text()
+
+
+def test_memory_that_does_not_suffice_is_one_clear_error(
+    workspace, records_file, tiny_model, monkeypatch
+):
+    import torch
+
+    from prefkit.training import train as module
+
+    def full(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(module, "_measure_and_train", full)
+    with pytest.raises(PrefkitError, match="do not fit into memory") as refused:
+        train(workspace, records_file("pairs"), "dpo", config_for(tiny_model))
+    assert "--per-device-train-batch-size 2 --gradient-accumulation-steps 2" in refused.value.hint

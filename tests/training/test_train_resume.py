@@ -40,21 +40,21 @@ def whole(workspace, records_file, tiny_model):
     return run_train(plan, Settings(workspace, out=out)).path, plan
 
 
-def test_ctrl_c_at_any_line_then_resume_gives_the_same_run(whole, workspace, monkeypatch):
+def test_an_interruption_at_any_line_then_resume_gives_the_same_run(whole, workspace, monkeypatch):
     expected, plan = whole
     count = len(metrics(expected))
     log_metrics = Run.log_metrics
-    for stop in (1, 2, 6, count - 1, count):
+    for last in (1, 2, 6, count - 1, count):
         written = 0
 
-        def interrupted(self, _stop=stop, **values):
+        def interrupted(self, _last=last, **values):
             nonlocal written
             log_metrics(self, **values)
             written += 1
-            if written == _stop:
+            if written == _last:
                 raise KeyboardInterrupt
 
-        out = workspace.root / f"stopped-{stop}"
+        out = workspace.root / f"stopped-{last}"
         with monkeypatch.context() as patch:
             patch.setattr(Run, "log_metrics", interrupted)
             with pytest.raises(KeyboardInterrupt) as stopped:
@@ -67,25 +67,53 @@ def test_ctrl_c_at_any_line_then_resume_gives_the_same_run(whole, workspace, mon
         assert run.manifest.totals == read_manifest(expected).totals
 
 
+def stop(process: subprocess.Popen, out: Path, lines: int, sent: int) -> None:
+    """Send a signal as soon as `metrics.jsonl` has so many lines."""
+    file = out / "metrics.jsonl"
+    while process.poll() is None:
+        if file.exists() and file.read_bytes().count(b"\n") >= lines:
+            break
+        time.sleep(0.001)
+    os.kill(process.pid, sent)
+    process.wait()
+
+
+@pytest.fixture
+def started(workspace, tiny_model, tmp_path):
+    """Starts the command that `config` describes, in a process of its own."""
+
+    def start(out: Path) -> subprocess.Popen:
+        command = [sys.executable, "-m", "prefkit", "train-dpo", str(tmp_path / "pairs.jsonl")]
+        command += ["--model", str(tiny_model), "--lora-r", "8", "--lora-alpha", "16"]
+        command += ["--learning-rate", "1e-3", "--max-steps", str(STEPS), "--save-steps", "2"]
+        command += ["--lora-dropout", "0.1", "--out", str(out)]
+        with (workspace.root / "said.txt").open("w") as said:
+            return subprocess.Popen(
+                command, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=said
+            )
+
+    return start
+
+
 @pytest.mark.parametrize("lines", [1, 5, 8])
-def test_sigkill_then_resume_gives_the_same_run(whole, workspace, tiny_model, tmp_path, lines):
+def test_sigkill_then_resume_gives_the_same_run(whole, workspace, started, lines):
     expected, plan = whole
     out = workspace.root / "killed"
-    command = [sys.executable, "-m", "prefkit", "train-dpo", str(tmp_path / "pairs.jsonl")]
-    command += ["--model", str(tiny_model), "--lora-r", "8", "--lora-alpha", "16"]
-    command += ["--learning-rate", "1e-3", "--max-steps", str(STEPS), "--save-steps", "2"]
-    command += ["--lora-dropout", "0.1", "--out", str(out)]
-    process = subprocess.Popen(
-        command, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    file = out / "metrics.jsonl"
-    while process.poll() is None and not (
-        file.exists() and file.read_bytes().count(b"\n") >= lines
-    ):
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    stop(started(out), out, lines, signal.SIGKILL)
     assert read_manifest(out).status == "running"
+    run = run_train(plan, Settings(workspace, resume=str(out)))
+    assert outcome(run.path) == outcome(expected)
+
+
+def test_ctrl_c_exits_130_and_says_how_to_go_on(whole, workspace, started):
+    expected, plan = whole
+    out = workspace.root / "stopped"
+    process = started(out)
+    stop(process, out, 4, signal.SIGINT)
+    said = (workspace.root / "said.txt").read_text()
+    assert process.returncode == 130
+    assert f"Interrupted. Continue with the same command and `--resume {out}`." in said
+    assert "Traceback" not in said
     run = run_train(plan, Settings(workspace, resume=str(out)))
     assert outcome(run.path) == outcome(expected)
 
