@@ -151,17 +151,29 @@ JudgmentSource = Literal["human", "judge", "rule"]
 class Judgment(Record):
     """One annotator's view of the candidates of one prompt. Lower rank is better; equal ties."""
 
-    identity = ("prompt_id", "annotator", "source", "ranks", "ratings", "edit")
+    identity = (
+        *("prompt_id", "annotator", "source"),
+        *("ranks", "ratings", "aspects", "decision", "reasons", "edit"),
+    )
 
-    prompt_id: str = Field(description="The Example whose candidates are judged.")
+    prompt_id: str = Field(description="The Example that is judged, or whose candidates are.")
     ranks: dict[str, int] | None = Field(default=None, description="candidate_id: 1 is best.")
     ratings: dict[str, float] | None = Field(default=None, description="candidate_id: score.")
+    aspects: dict[str, dict[str, float]] | None = Field(
+        default=None, description="Question such as `accuracy`: {candidate_id: score}."
+    )
+    decision: Literal["accept", "edit", "reject"] | None = Field(
+        default=None, description="What a review says of the example's reference."
+    )
+    reasons: tuple[str, ...] = Field(default=(), description="Why, in the layout's words.")
     edit: str | None = Field(default=None, description="A better completion, written by hand.")
+    comment: str = Field(default="", description="What the annotator noted; never trained on.")
     annotator: str = Field(description="Who or what judged: a name, a judge, a rule.")
     source: JudgmentSource = Field(description="A rule is a rule: nothing pretends to be human.")
-    status: Literal["submitted", "skipped", "unscored"] = "submitted"
+    status: Literal["submitted", "discarded", "draft", "skipped", "unscored"] = "submitted"
     shown_order: tuple[str, ...] = Field(default=(), description="Candidate ids as shown.")
     guideline_sha256: str = Field(default="", description="Of the guideline or judge prompt.")
+    answered_at: str = Field(default="", description="When, ISO 8601 in UTC; empty if unknown.")
     seconds: float | None = Field(default=None, ge=0, description="Time spent.")
 
 
