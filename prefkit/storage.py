@@ -16,7 +16,7 @@ from prefkit.errors import PrefkitError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file whole or not at all: a temporary neighbour, synced, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -26,7 +26,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o644)
+        part.chmod(mode)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -36,6 +36,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def write_secret(path: Path, value: Any) -> None:  # anything JSON can say
+    """Write JSON that its owner alone may read, in a folder that its owner alone may open."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode(), mode=0o600)
 
 
 def write_json(path: Path, value: Any) -> None:  # anything JSON can say

@@ -6,6 +6,7 @@ import click
 def in_order() -> list[click.Command]:
     """Every command, in the order people work."""
     from prefkit.commands import (
+        annotate,
         candidates,
         clean,
         demo,
@@ -26,6 +27,7 @@ def in_order() -> list[click.Command]:
         generate.command,
         clean.command,
         candidates.command,
+        annotate.command,
         judge.command,
         pairs.command,
         *train.commands,

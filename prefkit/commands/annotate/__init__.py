@@ -1,0 +1,19 @@
+"""`prefkit annotate`: people review and rank in Argilla."""
+
+import click
+
+from prefkit.commands.annotate import server
+
+
+@click.group("annotate")
+def command() -> None:
+    """Have people review and rank: start Argilla, push, watch, pull.
+
+    \b
+    prefkit annotate serve --detach
+    prefkit annotate push @candidates --layout ranking
+    """
+
+
+command.add_command(server.serve)
+command.add_command(server.stop)
