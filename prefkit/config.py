@@ -231,6 +231,28 @@ class ImportSheetsConfig(StageConfig):
     files: tuple[str, ...] = Field((), description="Workbooks or folders; default: the run's.")
 
 
+class AgreementConfig(StageConfig):
+    """`[agreement]`: how alike annotators answer, and how each one answers."""
+
+    table: ClassVar[str] = "agreement"
+
+    sources: tuple[Literal["human", "judge", "rule"], ...] = Field(
+        ("human", "judge", "rule"), min_length=1, description="Whose judgments are compared."
+    )
+    scale: Literal["ordinal", "interval"] = Field(
+        "ordinal", description="Whether scores say which is more, or also by how much."
+    )
+    conflict: float = Field(
+        0.4, gt=0, le=1, description="Least share of contradictions that makes a conflict."
+    )
+    least_excess: float = Field(
+        0.1, ge=0, lt=1, description="Least distance from the expected share that is worth saying."
+    )
+    least_records: int = Field(10, ge=1, description="Fewest records of an annotator to test.")
+    candidates: str | None = Field(None, description="What was judged, if not upstream.")
+    attention_key: str | None = Field(None, description="Expected answers of attention checks.")
+
+
 TABLES: dict[str, type[StageConfig]] = {
     config.table: config
     for config in (
@@ -242,6 +264,7 @@ TABLES: dict[str, type[StageConfig]] = {
         TrainConfig,
         EvalConfig,
         ImportSheetsConfig,
+        AgreementConfig,
     )
 }
 

@@ -176,6 +176,37 @@ class Judgment(Record):
     answered_at: str = Field(default="", description="When, ISO 8601 in UTC; empty if unknown.")
     seconds: float | None = Field(default=None, ge=0, description="Time spent.")
 
+    @property
+    def adjudicated(self) -> bool:
+        """Whether it settles a conflict between the other judgments of its prompt."""
+        return self.metadata.get("adjudicated") == "true"
+
+
+class Conflict(Record):
+    """Annotators who contradict each other on one prompt: something for an adjudicator."""
+
+    identity = ("prompt_id", "question", "detail", "annotators")
+
+    prompt_id: str = Field(description="The Example that is judged, or whose candidates are.")
+    question: str = Field(description="What they disagree about: ranks, decision, an aspect.")
+    amount: float = Field(ge=0, le=1, description="How much: 0 agreed, 1 opposite.")
+    detail: str = Field(default="", description="Who said what.")
+    annotators: tuple[str, ...] = Field(default=(), description="Who judged it.")
+
+
+class AnnotationTask(Record):
+    """One record as people see it in Argilla: a prompt and its answers in the order shown."""
+
+    identity = ("kind", "prompt_id", "shown_order")
+
+    kind: str = Field(description="Of the layout: ranking, review or comparison.")
+    prompt_id: str = Field(description="The Example that is shown.")
+    shown_order: tuple[str, ...] = Field(description="Candidate ids as answers A, B, …")
+    dataset: str = Field(default="", description="Name in Argilla.")
+    layout: str = Field(default="", description="Name of the layout.")
+    guideline_sha256: str = Field(default="", description="Of the guideline it was pushed with.")
+    place: int = Field(default=0, ge=0, description="In the suggested order; 1 comes first.")
+
 
 class PreferencePair(Record):
     """A chosen and a rejected completion of one prompt (TRL's preference format)."""

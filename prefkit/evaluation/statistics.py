@@ -10,6 +10,8 @@ import numpy as np
 LEVEL = 0.95
 DRAWS = 9_999
 POWER = 0.80
+SUM_DRAWS = 1_999  # of statistics of many sums, where there are many such statistics
+MOST_ROWS = 2_000  # resampled one by one; more are put into this many random groups
 _BATCH_CELLS = 4_000_000  # resampled numbers held at once, about 32 MB
 
 
@@ -121,6 +123,56 @@ def perplexity_change(
         return Estimate(value, n, method="no interval: the items do not differ")
     low, high, kind = _interval(_perplexities_apart, (after, before, counts), seed, LEVEL, DRAWS)
     return Estimate(value, n, low, high, f"{kind} bootstrap over items, {DRAWS} draws, {LEVEL:.0%}")
+
+
+def bootstrap_sums(
+    statistic: Callable[..., np.ndarray], columns: np.ndarray, *, seed: int = 0
+) -> Estimate:
+    """A function of column sums, with a BCa bootstrap interval over the rows.
+
+    Any number of items costs the same: beyond `MOST_ROWS` they are put into that many groups at
+    random, and the groups, which are independent too, are resampled.
+
+    Args:
+        statistic: Takes one array of sums a column, gives an array of the same shape.
+        columns: Shape (columns, items).
+        seed: Of the groups and the resampling.
+    """
+    n = columns.shape[1]
+    with np.errstate(all="ignore"):
+        value = float(statistic(*columns.sum(axis=1)))
+    if n > MOST_ROWS:
+        group = np.random.default_rng(seed).permutation(n) % MOST_ROWS
+        columns = np.stack([np.bincount(group, column) for column in columns])
+
+    def of_rows(*rows: np.ndarray, axis: int = -1) -> np.ndarray:
+        return statistic(*(row.sum(axis=axis) for row in rows))
+
+    none = Estimate(value, n, method="no interval: too few items, or they do not differ")
+    if n < 2 or not math.isfinite(value):
+        return none
+    low, high, kind = _interval(of_rows, tuple(columns), seed, LEVEL, SUM_DRAWS)
+    if not high - low > 1e-12:  # not a number either, when resamples have no value
+        return none
+    method = f"{kind} bootstrap over items, {SUM_DRAWS} draws, {LEVEL:.0%}"
+    return Estimate(value, n, low, high, method)
+
+
+def poisson_binomial_tail(hits: int, chances: Sequence[float]) -> float:
+    """Chance of at least `hits` successes in independent trials with these chances, exactly.
+
+    The distribution is the convolution of one binomial a distinct chance (Hong 2013).
+    """
+    from scipy import signal, stats
+
+    if hits <= 0:
+        return 1.0
+    distinct, counts = np.unique(np.round(chances, 12), return_counts=True)
+    masses = np.ones(1)
+    for chance, count in zip(distinct, counts, strict=True):
+        binomial = stats.binom.pmf(np.arange(count + 1), count, chance)
+        masses = signal.convolve(masses, binomial)
+    return float(np.clip(masses[hits:].sum(), 0.0, 1.0))
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray, axis: int = -1) -> np.ndarray:
