@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from prefkit_argilla import database, engine, locking
+from prefkit_argilla.headers import SafeHeaders
 
 NEWER_DATABASE = 3
 
@@ -29,12 +31,18 @@ def main() -> None:
 
     assert engine  # imported for its registration
     uvicorn.run(
-        locking.WritersInARow(app),
+        SafeHeaders(locking.WritersInARow(app), _pages(app)),
         host=said["host"],
         port=said["port"],
         access_log=False,
         timeout_graceful_shutdown=5,
     )
+
+
+def _pages(app: FastAPI) -> Path:
+    """Where Argilla unpacked its page."""
+    static = next(route for route in app.routes if route.name == "static")
+    return Path(static.app.directory)
 
 
 def _refuse(why: str) -> int:
