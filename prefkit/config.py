@@ -5,6 +5,7 @@ Precedence: flag > `--set table.key=value` > `PREFKIT_TABLE_KEY` > file > defaul
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -253,6 +254,54 @@ class AgreementConfig(StageConfig):
     attention_key: str | None = Field(None, description="Expected answers of attention checks.")
 
 
+class AnnotateConfig(StageConfig):
+    """`[annotate]`: what people review and rank in Argilla, and who."""
+
+    table: ClassVar[str] = "annotate"
+
+    server: str | None = Field(None, description="A team's server; unset: this workspace's own.")
+    argilla_workspace: str = Field("default", min_length=1, description="Workspace in Argilla.")
+    dataset: str | None = Field(
+        None, min_length=1, max_length=190, description="Name in Argilla; the layout's when unset."
+    )
+    layout: str | None = Field(
+        None, description="In annotation/layouts; unset: what suits the source."
+    )
+    annotators: tuple[str, ...] = Field((), description="User names; made when they are new.")
+    overlap: int | None = Field(None, ge=1, description="Submitted answers a record; 1 when unset.")
+    suggest: str | None = Field(None, description="Judgments to fill in beforehand: run or @stage.")
+    order: Literal["random", "active", "source"] = Field(
+        "random", description="Suggested order; active: what the judge is unsure of first."
+    )
+    judged: str | None = Field(None, description="Judgments for the active order, if not suggest.")
+    attention_share: float = Field(
+        0.0, ge=0, le=0.5, description="Checks with a known answer, as a share of the records."
+    )
+    examples: str | None = Field(None, description="What candidates answer, if not upstream.")
+    longest_pause: float = Field(
+        600.0, gt=0, description="Seconds between two answers beyond which nobody was working."
+    )
+    passwords: str | None = neutral(None, description="File for the passwords of new users.")
+    patience: float = neutral(90.0, gt=0, description="Seconds a server may be away.")
+
+    @field_validator("server")
+    @classmethod
+    def _no_secret_in_server(cls, value: str | None) -> str | None:
+        if value and (urlsplit(value).username or urlsplit(value).password):
+            raise ValueError("holds a user or password; put the key in ARGILLA_API_KEY instead")
+        return value
+
+    @field_validator("annotators")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}", name):
+                raise ValueError(f"`{name}` is no user name: letters, digits and . _ @ - only")
+        if len(set(names)) < len(names):
+            raise ValueError("a name stands there twice")
+        return names
+
+
 TABLES: dict[str, type[StageConfig]] = {
     config.table: config
     for config in (
@@ -264,6 +313,7 @@ TABLES: dict[str, type[StageConfig]] = {
         TrainConfig,
         EvalConfig,
         ImportSheetsConfig,
+        AnnotateConfig,
         AgreementConfig,
     )
 }

@@ -2,7 +2,7 @@
 
 import click
 
-from prefkit.commands.annotate import server
+from prefkit.commands.annotate import agreement, push, server
 
 
 @click.group("annotate")
@@ -17,3 +17,5 @@ def command() -> None:
 
 command.add_command(server.serve)
 command.add_command(server.stop)
+command.add_command(push.push)
+command.add_command(agreement.command)
