@@ -17,6 +17,7 @@ STREAMS: dict[str, type[records.Record]] = {
     "pairs": records.PreferencePair,
     "unpaired": records.UnpairedPreference,
     "edits": records.Candidate,
+    "conflicts": records.Conflict,
     "verdicts": records.Verdict,
 }
 

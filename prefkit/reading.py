@@ -16,7 +16,7 @@ from prefkit.errors import PrefkitError
 from prefkit.manifest import Input
 from prefkit.records import Example, PreferencePair, Record, Split
 from prefkit.storage import read_json_lines, validated
-from prefkit.workspace import Workspace
+from prefkit.workspace import Workspace, stream_files
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Row = dict[str, Any]  # one JSON object of unknown make
@@ -75,6 +75,17 @@ def load_records(
             hint="`prefkit runs show` lists what a run holds and what it dropped.",
         )
     return Loaded(records, inputs)
+
+
+def lacks(source: str, stream: str, workspace: Workspace) -> bool:
+    """Whether SOURCE is a run, and no run of its lineage holds the stream."""
+    if source == "-" or Path(source).is_file():
+        return False
+    try:
+        folder = workspace.run_folder(source)
+    except PrefkitError:  # no run of that name: the reader says so in its own words
+        return False
+    return not any(stream_files(run, stream) for run in workspace.lineage(folder))
 
 
 def _from_file(path: Path, model: type[AnyRecord]) -> Iterator[AnyRecord]:

@@ -14,6 +14,7 @@ Row = dict[str, Any]  # one record as JSON
 NEAREST_FIRST = (
     "pairs",
     "unpaired",
+    "conflicts",
     "judgments",
     "edits",
     "candidates",
@@ -65,6 +66,11 @@ def _from_unpaired(row: Row) -> Iterator[_Link]:
     yield _Link("prompt", "examples", row["prompt_id"])
 
 
+def _from_conflict(row: Row) -> Iterator[_Link]:
+    yield _Link("between", "judgments", row["prompt_id"], "prompt_id")
+    yield _Link("prompt", "examples", row["prompt_id"])
+
+
 def _from_prompt_id(row: Row) -> Iterator[_Link]:
     yield _Link("prompt", "examples", row["prompt_id"])
 
@@ -81,6 +87,7 @@ def _from_chunk(row: Row) -> Iterator[_Link]:
 LINKS: dict[str, Callable[[Row], Iterator[_Link]]] = {
     "pairs": _from_pair,
     "unpaired": _from_unpaired,
+    "conflicts": _from_conflict,
     "judgments": _from_prompt_id,
     "candidates": _from_prompt_id,
     "edits": _from_prompt_id,
@@ -201,6 +208,7 @@ def _chunk_text(row: Row) -> str:
 _NAMES = {
     "pairs": "pair",
     "unpaired": "unpaired preference",
+    "conflicts": "conflict",
     "judgments": "judgment",
     "candidates": "candidate",
     "edits": "edit",
@@ -214,6 +222,7 @@ _TEXT: dict[str, Callable[[Row], str]] = {
         f"source {row['source']}"
     ),
     "unpaired": lambda row: f"label {row['label']}; source {row['source']}",
+    "conflicts": lambda row: _clip(f"{row['question']}, {row['amount']:.2f}: {row['detail']}", 240),
     "judgments": _judgment_text,
     "candidates": lambda row: _clip(f"{row['model']}: {_said(row['completion'])}"),
     "edits": lambda row: _clip(f"{row['model']}: {_said(row['completion'])}"),

@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Final
 
 from prefkit.evaluation import charts
 from prefkit.evaluation.decision import EXIT_CODES, find
+from prefkit.evaluation.page import document
 from prefkit.evaluation.results import Item, Number, Results
 from prefkit.judging.judge import transcript
 from prefkit.records import content_id, text_of
@@ -16,10 +16,6 @@ from prefkit.records import content_id, text_of
 SHOWN_EXAMPLES: Final = 5
 SHOWN_CHANGES: Final = 40  # changed answers a suite; suites.jsonl has all of them
 LONGEST_SHOWN: Final = 4_000  # characters of one answer in the viewer; items.jsonl has all of it
-_CSP: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-    "form-action 'none'"
-)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _STAGES: Final = {
     "sanity": "0 Sanity",
@@ -47,7 +43,6 @@ def render(results: Results, items: Sequence[Item], about: Mapping[str, str]) ->
         items: What `items.jsonl` holds.
         about: Line under the title: run, date, duration.
     """
-    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     body = "".join(
         (
             _head(results, about),
@@ -61,13 +56,7 @@ def render(results: Results, items: Sequence[Item], about: Mapping[str, str]) ->
             _footer(results),
         )
     )
-    title = escape(f"{results.decision.verdict}: {about.get('run', 'evaluation')}")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"/>'
-        f'<meta http-equiv="Content-Security-Policy" content="{_CSP}"/>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n"
-    )
+    return document(f"{results.decision.verdict}: {about.get('run', 'evaluation')}", body)
 
 
 def _head(results: Results, about: Mapping[str, str]) -> str:

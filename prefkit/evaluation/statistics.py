@@ -163,7 +163,7 @@ def poisson_binomial_tail(hits: int, chances: Sequence[float]) -> float:
 
     The distribution is the convolution of one binomial a distinct chance (Hong 2013).
     """
-    from scipy import signal, stats
+    from scipy import stats
 
     if hits <= 0:
         return 1.0
@@ -171,7 +171,7 @@ def poisson_binomial_tail(hits: int, chances: Sequence[float]) -> float:
     masses = np.ones(1)
     for chance, count in zip(distinct, counts, strict=True):
         binomial = stats.binom.pmf(np.arange(count + 1), count, chance)
-        masses = signal.convolve(masses, binomial)
+        masses = np.convolve(masses, binomial)
     return float(np.clip(masses[hits:].sum(), 0.0, 1.0))
 
 

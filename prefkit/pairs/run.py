@@ -13,11 +13,11 @@ from prefkit.pairs.balance import LengthBias, Thumbs, count_thumbs, length_bias
 from prefkit.pairs.evidence import STAGE
 from prefkit.pairs.make import Paired, make_pairs
 from prefkit.pairs.ratings import Scale
-from prefkit.reading import load_records
+from prefkit.reading import lacks, load_records
 from prefkit.records import Candidate, Example, Judgment, Record
 from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import write_jsonl
-from prefkit.workspace import Workspace, stream_files
+from prefkit.workspace import Workspace
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 BLOCK = 1000  # records written at a time
@@ -123,7 +123,7 @@ def _load(
     records: list[AnyRecord] = []
     inputs: list[Input] = []
     for source in dict.fromkeys(sources):
-        if _lacks(source, stream, workspace):
+        if lacks(source, stream, workspace):
             raise PrefkitError(
                 f"{source}: neither this run nor the runs it was made from hold {stream}.",
                 hint=f"Make them first: `{MADE_BY[stream]}`.",
@@ -132,17 +132,6 @@ def _load(
         records += loaded.records
         inputs += loaded.inputs
     return list({record.id: record for record in records}.values()), inputs
-
-
-def _lacks(source: str, stream: str, workspace: Workspace) -> bool:
-    """Whether SOURCE is a run, and no run of its lineage holds the stream."""
-    if source == "-" or Path(source).is_file():
-        return False
-    try:
-        folder = workspace.run_folder(source)
-    except PrefkitError:  # no run of that name: the reader says so in its own words
-        return False
-    return not any(stream_files(run, stream) for run in workspace.lineage(folder))
 
 
 def _runs_of(sources: Sequence[str]) -> tuple[str, ...]:

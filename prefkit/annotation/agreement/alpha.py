@@ -29,13 +29,13 @@ def krippendorff(table: Table, seed: int = 0) -> Estimate:
     if len(np.unique(shared.value)) == 1:
         return Estimate(math.nan, records, method="not defined: every answer is the same")
     nominal = table.level == "nominal"
-    columns, statistic = (_nominal(shared), _one_less_nominal) if nominal else (
-        _metric(shared, _scores(shared)), _one_less_metric
+    columns, statistic = (
+        (_nominal(shared), _one_less_nominal)
+        if nominal
+        else (_metric(shared, _scores(shared)), _one_less_metric)
     )
     found = bootstrap_sums(statistic, _by_record(shared, columns), seed=seed)
-    return Estimate(
-        found.value, found.n, found.low, found.high, f"{table.level}; {found.method}"
-    )
+    return Estimate(found.value, found.n, found.low, found.high, f"{table.level}; {found.method}")
 
 
 def percent(table: Table, seed: int = 0) -> Estimate:
@@ -44,7 +44,7 @@ def percent(table: Table, seed: int = 0) -> Estimate:
     if not len(shared.unit):
         return Estimate(math.nan, 0, method="no unit was valued by two annotators")
     others = shared.answers[shared.unit] - 1.0
-    columns = np.stack([shared.same_answers(), others])
+    columns = np.stack([shared.same_answers().astype(float), others])
     return bootstrap_sums(lambda same, all_: same / all_, _by_record(shared, columns), seed=seed)
 
 
@@ -108,4 +108,4 @@ def _one_less_nominal(unlike: Floats, n: Floats, *counts: Floats) -> Floats:
 def _by_record(table: Table, columns: Floats) -> Floats:
     """Sums of `columns` over the rows of each record; shape (columns, records)."""
     _, record = np.unique(table.record, return_inverse=True)
-    return np.stack([np.bincount(record, column) for column in columns])
+    return np.stack([np.bincount(record, column).astype(float) for column in columns])

@@ -4,7 +4,9 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from prefkit.records import Judgment, JudgmentSource, content_id
+from prefkit.records import Judgment, JudgmentSource
+
+RECORD = "task"  # note in a pulled judgment: id of the AnnotationTask that was answered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +49,7 @@ def gather(
         if judgment.adjudicated:
             adjudicated[judgment.id] = judgment
         else:
-            latest[judgment.prompt_id, judgment.annotator][_showing(judgment)] = judgment
+            latest[judgment.prompt_id, judgment.annotator][asked(judgment)] = judgment
     votes, repeats = [], []
     statuses: dict[str, Counter[str]] = defaultdict(Counter)
     for (_, annotator), showings in sorted(latest.items()):
@@ -60,9 +62,9 @@ def gather(
 
 def _when(judgment: Judgment) -> tuple[str, str, str]:
     """Earlier first; undated judgments by content, so that file order decides nothing."""
-    return judgment.answered_at, judgment.id, content_id(list(judgment.shown_order))
+    return judgment.answered_at, judgment.id, "\n".join(judgment.shown_order)
 
 
-def _showing(judgment: Judgment) -> str:
-    """What tells a second showing of a prompt from a changed answer to the first one."""
-    return judgment.metadata.get("record") or content_id(list(judgment.shown_order))
+def asked(judgment: Judgment) -> str:
+    """The record that was answered: what tells a second showing from a changed answer."""
+    return judgment.metadata.get(RECORD) or "\n".join(judgment.shown_order)

@@ -3,11 +3,11 @@
 import itertools
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from prefkit.annotation.agreement.answers import Answers
+from prefkit.annotation.agreement.answers import Answers, asked
 from prefkit.annotation.agreement.extremes import Extreme
 from prefkit.annotation.agreement.habits import Habit
 from prefkit.errors import PrefkitError
@@ -48,16 +48,22 @@ def attention(judgments: Iterable[Judgment], annotators: Sequence[str], key: Key
     passed: Counter[str] = Counter()
     met: Counter[str] = Counter()
     for judgment in judgments:
-        if judgment.prompt_id in key:
+        expected = expected_of(judgment, key)
+        if expected is not None:
             met[judgment.annotator] += 1
-            passed[judgment.annotator] += passes(judgment, key[judgment.prompt_id])
+            passed[judgment.annotator] += passes(judgment, expected)
     found = []
     for who in annotators:
         n, good = met[who], passed[who]
         p_value = float(stats.binom.cdf(good, n, ATTENTIVE)) if n else 1.0
-        expected = ATTENTIVE if n else math.nan
-        found.append(Habit(wilson(good, n), Extreme(good, n, expected, p_value)))
+        share = ATTENTIVE if n else math.nan
+        found.append(Habit(wilson(good, n), Extreme(good, n, share, p_value)))
     return found
+
+
+def expected_of(judgment: Judgment, key: Key) -> dict[str, int] | str | None:
+    """What the key says of the record, or of the prompt; None for no check."""
+    return key.get(asked(judgment), key.get(judgment.prompt_id))
 
 
 def passes(judgment: Judgment, expected: dict[str, int] | str) -> bool:
@@ -83,7 +89,7 @@ def repeated(answers: Answers) -> list[Habit]:
     Of rankings, the share of pairs of candidates that stand in the same order; else whether the
     decision is the same.
     """
-    same: Counter[str] = Counter()
+    same: dict[str, float] = defaultdict(float)
     met: Counter[str] = Counter()
     for first, second in answers.repeats:
         alike = _alike(first, second)

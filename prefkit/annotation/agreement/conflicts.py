@@ -30,7 +30,9 @@ def conflicts(judgments: Iterable[Judgment], threshold: float) -> list[Conflict]
     for prompt, group in by_prompt.items():
         if len(group) > 1:
             found += [c for c in _of_prompt(prompt, group, span) if c.amount >= threshold]
-    return sorted(found, key=lambda conflict: (-conflict.amount, conflict.prompt_id, conflict.question))
+    return sorted(
+        found, key=lambda conflict: (-conflict.amount, conflict.prompt_id, conflict.question)
+    )
 
 
 def _of_prompt(prompt: str, group: Sequence[Judgment], span: Span) -> Iterable[Conflict]:
@@ -83,7 +85,9 @@ def _apart(one: Said, other: Said, span: float) -> float | None:
         return float(one != other)
     shared = sorted(set(one) & set(other))
     if span:
-        return sum(abs(one[c] - other[c]) for c in shared) / (span * len(shared)) if shared else None
+        return (
+            sum(abs(one[c] - other[c]) for c in shared) / (span * len(shared)) if shared else None
+        )
     pairs = list(itertools.combinations(shared, 2))
     against = sum((one[a] - one[b]) * (other[a] - other[b]) < 0 for a, b in pairs)
     return against / len(pairs) if pairs else None

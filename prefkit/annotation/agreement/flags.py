@@ -98,4 +98,3 @@ def _words(case: Case) -> str:
         f"(n = {share.n}, {interval}; {test.expected:.0%} expected from what others say of them). "
         "Look at a few of them."
     )
-

@@ -67,7 +67,9 @@ def longer_preferred(
     number = {who: place for place, who in enumerate(annotators)}
     record, annotator, score = [], [], []
     for judgment in judgments:
-        ranks = [(lengths[one], rank) for one, rank in (judgment.ranks or {}).items() if one in lengths]
+        ranks = [
+            (lengths[one], rank) for one, rank in (judgment.ranks or {}).items() if one in lengths
+        ]
         longer = sum(a > b and x < y for a, x in ranks for b, y in ranks)
         shorter = sum(a < b and x < y for a, x in ranks for b, y in ranks)
         if longer + shorter:

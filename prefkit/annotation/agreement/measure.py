@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from prefkit.annotation.agreement.answers import Answers, gather
-from prefkit.annotation.agreement.checks import Key, attention
+from prefkit.annotation.agreement.checks import Key, attention, expected_of
 from prefkit.annotation.agreement.conflicts import conflicts
 from prefkit.annotation.agreement.flags import raise_flags
 from prefkit.annotation.agreement.peers import main_question, matrix
@@ -41,38 +41,38 @@ def measure(
 ) -> Measured:
     """Measure agreement, annotators and conflicts.
 
-    Attention checks are answers to made-up prompts: they test annotators and count for nothing
-    else. None of this depends on the order of the judgments or on the annotators' names.
+    Answers to attention checks test annotators and count for nothing else. None of this depends
+    on the order of the judgments or on the annotators' names.
 
     Args:
         judgments: Of any status; only submitted ones are compared.
         config: The `[agreement]` table.
         lengths: Characters of each candidate, as far as known.
-        key: Expected answers of attention checks, by prompt id.
+        key: Expected answers of attention checks, by task or prompt id.
     """
-    key = key or {}
-    answers = gather(judgments, config.sources)
-    real = tuple(vote for vote in answers.judgments if vote.prompt_id not in key)
-    tables = question_tables(real, config.scale)
+    real, checks = _apart(judgments, key or {})
+    answers = gather(real, config.sources)
+    votes = answers.judgments
+    tables = question_tables(votes, config.scale)
     main = main_question(tables)
-    votes = dataclasses.replace(answers, judgments=real)
-    found = measured(votes, tables.get(main), tables.get("ranks"), lengths or {})
-    found["attention"] = attention(answers.judgments, answers.annotators, key)
+    found = measured(answers, tables.get(main), tables.get("ranks"), lengths or {})
+    checked = gather(checks, config.sources).judgments
+    found["attention"] = attention(checked, answers.annotators, key or {})
     flags, tests = raise_flags(cases(answers.annotators, found), config)
     settled = {judgment.prompt_id for judgment in answers.adjudicated}
-    unsettled = conflicts((v for v in real if v.prompt_id not in settled), config.conflict)
-    voters = Counter(vote.prompt_id for vote in real)
+    unsettled = conflicts((v for v in votes if v.prompt_id not in settled), config.conflict)
+    voters = Counter(vote.prompt_id for vote in votes)
     shares, met = _matrix(tables.get(main), answers)
     return Measured(
         Agreement(
-            judgments=len(real),
+            judgments=len(votes),
             prompts=len(voters),
             shared_prompts=sum(count > 1 for count in voters.values()),
             adjudicated=len(answers.adjudicated),
             main=main,
             tests=tests,
-            questions=tuple(report_questions(real, tables, config.seed)),
-            annotators=tuple(reports(votes, found)),
+            questions=tuple(report_questions(votes, tables, config.seed)),
+            annotators=tuple(reports(answers, found)),
             matrix=shares,
             matrix_n=met,
             flags=tuple(flags),
@@ -82,6 +82,14 @@ def measure(
         ),
         tuple(unsettled),
     )
+
+
+def _apart(judgments: Iterable[Judgment], key: Key) -> tuple[list[Judgment], list[Judgment]]:
+    """Real judgments, and answers to attention checks."""
+    real, checks = [], []
+    for judgment in judgments:
+        (real if expected_of(judgment, key) is None else checks).append(judgment)
+    return real, checks
 
 
 def _matrix(

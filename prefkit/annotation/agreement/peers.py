@@ -46,19 +46,18 @@ def peers(table: Table) -> Peers:
     agreed = np.bincount(place, same) / np.bincount(place, m - 1)
     differs = stand_outs(keys // count, keys % count, 1 - agreed, count)
     records = np.bincount(keys % count, minlength=count)
-    value = _ratio(np.bincount(shared.annotator, same, count), shared.annotator, m - 1, count)
-    others = _ratio(
-        np.bincount(shared.annotator, alike, count), shared.annotator, (m - 1) * (m - 2), count
-    )
+    value = _ratio(same, m - 1, shared.annotator, count)
+    others = _ratio(alike, (m - 1) * (m - 2), shared.annotator, count)
     agreement = [
         wilson(share * n if n else 0.0, int(n)) for share, n in zip(value, records, strict=True)
     ]
     return Peers(agreement, others.tolist(), differs)
 
 
-def _ratio(top: Floats, annotator: Ints, weights: Floats, count: int) -> Floats:
+def _ratio(top: Floats, bottom: Floats, annotator: Ints, count: int) -> Floats:
+    """Sum over sum of each annotator's rows; nan where there is nothing below."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return top / np.bincount(annotator, weights, count)
+        return np.bincount(annotator, top, count) / np.bincount(annotator, bottom, count)
 
 
 def matrix(table: Table) -> tuple[Floats, Ints]:

@@ -16,6 +16,7 @@ from prefkit.annotation.agreement.tables import Table
 from prefkit.evaluation.statistics import Estimate, wilson
 
 TESTED = ("first_shown", "longer", "hasty", "usual_answer", "differs", "attention")
+EXPECTED = ("agreement", "first_shown", "usual_answer", "differs", "attention")
 LABELS = {
     "agreement": "Agrees with the others",
     "reliability": "Reliability",
@@ -30,9 +31,9 @@ LABELS = {
 }
 METHODS = {
     "agreement": "expected: among the others themselves; each record one trial",
-    "reliability": "one-coin Dawid-Skene, Beta(4, 2) prior; interval as if each record were a trial",
+    "reliability": "one-coin Dawid-Skene, Beta(4, 2) prior; each record one trial",
     "first_shown": "expected: m of k when m share the first place; exact Poisson-binomial test",
-    "longer": "AUC: chance that the preferred one is longer; tested against the same record's others",
+    "longer": "AUC: chance that the preferred one is the longer; each record one trial",
     "hasty": "under a third of the others' median seconds on the record",
     "usual_answer": "expected: how often anyone gives it on the same records",
     "differs": "expected: if annotators of a record were interchangeable",
@@ -144,7 +145,8 @@ def _report(
 def _figure(key: str, habit: Habit) -> Figure:
     share = habit.share
     estimate = Estimate(share.value, share.n, share.low, share.high, _method(key, share))
-    return figure(key, LABELS[key], estimate, expected=habit.test.expected, percent=True)
+    expected = habit.test.expected if key in EXPECTED else None
+    return figure(key, LABELS[key], estimate, expected=expected, percent=True)
 
 
 def _method(key: str, share: Estimate) -> str:

@@ -24,7 +24,9 @@ def kendall_w(places: Table, seed: int = 0) -> tuple[Estimate, float]:
     """
     shared = places.shared()
     if not len(shared.unit):
-        return Estimate(math.nan, 0, method="no record was ranked whole by two annotators"), math.nan
+        return Estimate(
+            math.nan, 0, method="no record was ranked whole by two annotators"
+        ), math.nan
     centred = np.array(places.values)[shared.value]
     spread = np.bincount(shared.unit, centred) ** 2
     _, record = np.unique(shared.record, return_inverse=True)

@@ -190,5 +190,7 @@ def decisions(judgments: Iterable[Judgment]) -> Table:
 
 def reason_given(judgments: Iterable[Judgment], reason: str) -> Table:
     """Whether a reason was named (1) or not (0), of annotators who named any."""
-    rows = ((j.prompt_id, "", j.annotator, float(reason in j.reasons)) for j in judgments if j.reasons)
+    rows = (
+        (j.prompt_id, "", j.annotator, float(reason in j.reasons)) for j in judgments if j.reasons
+    )
     return Table.of(rows, "nominal")
