@@ -81,11 +81,19 @@ class Ballot:
 
 @dataclasses.dataclass(frozen=True)
 class Contest:
-    """A prompt, its distinct completions and what was said about them."""
+    """A prompt, its distinct completions and what was said about them.
+
+    Attributes:
+        example: The prompt.
+        items: Its completions.
+        ballots: What counts.
+        overruled: Votes that an adjudicator settled: kept for the record.
+    """
 
     example: Example
     items: tuple[Item, ...]
     ballots: tuple[Ballot, ...]
+    overruled: tuple[Ballot, ...] = ()
 
     @property
     def judged(self) -> list[int]:
@@ -116,13 +124,20 @@ def gather(
 ) -> Evidence:
     """Bring judgments to the candidates they judge and candidates to the prompts they answer.
 
-    Where a person judged a prompt, judges and rules do not count there. Candidates with the same
-    text are one item. None of this depends on the order of candidates or judgments.
+    Where a person judged a prompt, judges and rules do not count there; where an adjudicator
+    settled it, other people do not either. Candidates with the same text are one item. None of
+    this depends on the order of candidates or judgments.
     """
     prompts = {example.id: example for example in examples}
     answers, dropped = _answers(prompts, candidates)
     votes, faults = _votes(prompts, answers, judgments, config)
+    votes, overruled = _settled(votes)
     dropped += faults
+    dropped += [
+        _drop(judgment, "adjudicated", f"{judgment.annotator}'s vote; an adjudicator settled it")
+        for group in overruled.values()
+        for judgment in group
+    ]
     contests = []
     edits: dict[str, Candidate] = {}
     for prompt_id, example in prompts.items():
@@ -132,7 +147,8 @@ def gather(
         alive = [c for c in answers.get(prompt_id, ()) if c.finish_reason not in FAILED]
         items = _items([*alive, *written.values()])
         ballots = [_ballot(judgment, items, written) for judgment in votes.get(prompt_id, ())]
-        contests.append(Contest(example, items, tuple(ballots)))
+        settled = [_ballot(judgment, items, {}) for judgment in overruled.get(prompt_id, ())]
+        contests.append(Contest(example, items, tuple(ballots), tuple(settled)))
         for candidate in written.values():
             edits.setdefault(candidate.id, candidate)
         dropped += [
@@ -182,6 +198,18 @@ def _votes(
                 if judgment.source != "human"
             ]
     return votes, dropped
+
+
+def _settled(
+    votes: Mapping[str, list[Judgment]],
+) -> tuple[dict[str, list[Judgment]], dict[str, list[Judgment]]]:
+    """What counts, and the votes that an adjudication of their prompt replaces."""
+    counted, overruled = dict(votes), {}
+    for prompt_id, group in votes.items():
+        if any(judgment.adjudicated for judgment in group):
+            counted[prompt_id] = [judgment for judgment in group if judgment.adjudicated]
+            overruled[prompt_id] = [judgment for judgment in group if not judgment.adjudicated]
+    return counted, overruled
 
 
 def _fault(

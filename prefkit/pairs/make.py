@@ -68,10 +68,10 @@ def make_pairs(
 ) -> Paired:
     """Turn judgments into preference pairs and thumbs.
 
-    A prompt that people judged is decided by people alone; otherwise judges and rules count
-    together. Comparisons (ranks and edits) become Bradley-Terry chances, ratings are placed on
-    0..1, and a completion's strength is the mean of the two where its prompt has both
-    (strengths.py). A k-way ranking counts as k - 1 facts, not as its k(k - 1)/2 pairs.
+    A prompt that people judged is decided by people alone, and one that was adjudicated by the
+    adjudicator alone; otherwise judges and rules count together. Comparisons (ranks and edits)
+    become Bradley-Terry chances, ratings are placed on 0..1, and a completion's strength is
+    the mean of the two where its prompt has both (strengths.py). A k-way ranking counts as k - 1 facts, not as its k(k - 1)/2 pairs.
 
     Raises:
         PrefkitError: A human rating lies outside the `rating_scale` given.
@@ -172,6 +172,9 @@ def _built(
     behind = {source for source, said in sayings if said is not None} or {
         ballot.judgment.source for ballot in contest.ballots if {chosen, rejected} & ballot.items
     }
+    sayings += [
+        (ballot.judgment.source, ballot.says(chosen, rejected)) for ballot in contest.overruled
+    ]
     example = contest.example
     best, worst = contest.items[chosen].candidate, contest.items[rejected].candidate
     return PreferencePair(
@@ -188,6 +191,7 @@ def _built(
         votes_against=sum(said == -1 for _, said in sayings),
         source=_joined(behind),
         split=example.split or "train",
+        metadata={"adjudicated": "true"} if contest.overruled else {},
     )
 
 

@@ -401,3 +401,28 @@ def test_a_prompt_without_candidates_or_judgments_says_so():
     edit = Judgment(prompt_id=HELD.id, edit="The warden.", annotator="a", source="human")
     made = make_pairs([HELD], [], [edit], ANY)
     assert made.dropped_by_rule == {"one-candidate": 1, "no-label": 1}
+
+
+def test_an_adjudicator_settles_a_prompt_and_the_votes_are_kept_for_the_record():
+    candidates = answers("at six", "at seven")
+    votes = [judged(candidates, 2, 1, annotator=name) for name in ("ada", "ben")]
+    settled = judged(candidates, 1, 2, annotator="cem", metadata={"adjudicated": "true"})
+    made = make_pairs([ASKED], candidates, [*votes, settled], ANY)
+    pair = only(made)
+    assert text_of(pair.chosen) == "at six"
+    assert (pair.votes_for, pair.votes_against) == (1, 2)
+    assert pair.metadata == {"adjudicated": "true"}
+    assert made.dropped_by_rule["adjudicated"] == 2
+    alone = only(make_pairs([ASKED], candidates, [settled], ANY))
+    assert pair.margin == alone.margin
+
+
+def test_an_adjudication_that_was_not_submitted_settles_nothing():
+    candidates = answers("at six", "at seven")
+    vote = judged(candidates, 2, 1, annotator="ada")
+    draft = judged(
+        candidates, 1, 2, annotator="cem", metadata={"adjudicated": "true"}, status="draft"
+    )
+    pair = only(make_pairs([ASKED], candidates, [vote, draft], ANY))
+    assert text_of(pair.chosen) == "at seven"
+    assert pair.metadata == {}
