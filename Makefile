@@ -1,6 +1,9 @@
 PY := .venv/bin/python
 
-.PHONY: install demo test test-model check fmt bench clean
+.PHONY: install demo test test-model test-engine test-argilla test-browser check fmt bench clean
+
+export PREFKIT_ARGILLA_ENV ?= $(CURDIR)/.venv-argilla
+ARGILLA := $(PREFKIT_ARGILLA_ENV)/prefkit-ready
 
 install: .venv/ready
 
@@ -21,6 +24,25 @@ test: install
 test-model: install
 	$(PY) -m pytest -m "model"
 
+# The Argilla server's own environment, made by the code that makes it for a user.
+$(ARGILLA): .venv/ready annotation/server/requirements.txt
+	$(PY) -c "from prefkit.annotation.environment import server_python; \
+	from prefkit.workspace import Workspace; server_python(Workspace.find())"
+	$(PREFKIT_ARGILLA_ENV)/bin/python -m pip install --quiet pytest hypothesis
+	touch $@
+
+# The search engine, on SQLite and on a real PostgreSQL (Debian: apt-get install postgresql).
+test-engine: $(ARGILLA)
+	PYTHONPATH=annotation/server $(PREFKIT_ARGILLA_ENV)/bin/python -m pytest -q tests/annotation/engine
+
+# The real server: started, killed, pushed to, pulled from.
+test-argilla: $(ARGILLA)
+	$(PY) -m pytest -m "argilla and not browser"
+
+# The real page in a headless browser (Debian: apt-get install chromium chromium-driver).
+test-browser: $(ARGILLA)
+	$(PY) -m pytest -m "browser"
+
 check: install
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -34,4 +56,4 @@ bench: install
 	for script in benchmarks/speed/bench_*.py; do $(PY) $$script || exit 1; done
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf .venv .venv-argilla .pytest_cache .ruff_cache .hypothesis dist build
