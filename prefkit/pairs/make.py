@@ -71,7 +71,8 @@ def make_pairs(
     A prompt that people judged is decided by people alone, and one that was adjudicated by the
     adjudicator alone; otherwise judges and rules count together. Comparisons (ranks and edits)
     become Bradley-Terry chances, ratings are placed on 0..1, and a completion's strength is
-    the mean of the two where its prompt has both (strengths.py). A k-way ranking counts as k - 1 facts, not as its k(k - 1)/2 pairs.
+    the mean of the two where its prompt has both (strengths.py). A k-way ranking counts as k - 1
+    facts, not as its k(k - 1)/2 pairs.
 
     Raises:
         PrefkitError: A human rating lies outside the `rating_scale` given.

@@ -222,7 +222,8 @@ def _card(plan: PairsPlan, paired: Paired) -> str:
 - Strength on 0..1: Bradley-Terry chance against an average sibling (ranks, edits; symmetric \
 prior of half a win and half a loss), or mean rating, or the mean of both. Where a person judged \
 a prompt, only people count, and where an adjudicator settled it, only the adjudicator. A pair is \
-the strongest completion that is neither empty nor cut off against the weakest, at least {config.margin:g} apart.
+the strongest completion that is neither empty nor cut off against the weakest, at least \
+{config.margin:g} apart.
 - {_ratings_line(paired.scales)}
 - In {paired.cycles} prompts majorities contradict each other in a circle.
 - {_length_line(length_bias(paired.pairs))}
