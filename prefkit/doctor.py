@@ -44,7 +44,7 @@ class Check:
 def examine(workspace: Workspace, base_url: str | None = None) -> list[Check]:
     """Look at the machine, the extras, the embedded model, the endpoint and Argilla."""
     checks = [_machine(), _disk(workspace), *_extras(), _device(), _four_bit(), _embedded()]
-    checks += [_endpoint(base_url), _argilla(), _workspace(workspace)]
+    checks += [_endpoint(base_url), _argilla(workspace), _workspace(workspace)]
     return checks
 
 
@@ -167,22 +167,24 @@ def _without_secret(url: str) -> str:
     )
 
 
-def _argilla() -> Check:
-    if _version("argilla") is None:
-        return Check("Argilla", "note", "client not installed", "pip install 'prefkit[annotate]'")
-    url = os.environ.get("ARGILLA_API_URL")
-    if not url:
-        advice = "Set ARGILLA_API_URL and ARGILLA_API_KEY to use a server."
-        return Check("Argilla", "note", f"client {_version('argilla')}; no server named", advice)
-    import urllib.error
-    import urllib.request
+def _argilla(workspace: Workspace) -> Check:
+    from prefkit.annotation.connection import URL_VARIABLE, check, connect_to
+    from prefkit.annotation.server import running
 
-    shown = _without_secret(url)
+    version = _version("argilla")
+    if version is None:
+        return Check("Argilla", "note", "client not installed", "pip install 'prefkit[annotate]'")
+    if not running(workspace) and not os.environ.get(URL_VARIABLE):
+        found = f"client {version}; no server runs here"
+        return Check("Argilla", "note", found, "prefkit annotate serve --detach")
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/api/_status", timeout=LOOK_SECONDS):
-            return Check("Argilla", "ok", f"server answers at {shown}")
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        return Check("Argilla", "missing", f"{shown} does not answer: {error}", "Start the server.")
+        connection = connect_to(None, workspace)
+        info = check(connection, LOOK_SECONDS)
+    except PrefkitError as error:
+        return Check("Argilla", "missing", _without_secret(error.message), error.hint)
+    where = _without_secret(connection.url)
+    found = f"Argilla {info.version} at {where}, as {info.user} ({info.role})"
+    return Check("Argilla", "ok", found)
 
 
 def _workspace(workspace: Workspace) -> Check:

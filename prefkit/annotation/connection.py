@@ -11,6 +11,7 @@ from prefkit.workspace import Workspace
 STATE = "server.json"
 OWNER = "owner.json"
 KEY_VARIABLE = "ARGILLA_API_KEY"
+URL_VARIABLE = "ARGILLA_API_URL"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +45,13 @@ class ServerInfo:
 
 
 def connect_to(server: str | None, workspace: Workspace) -> Connection:
-    """The connection to a server given by its URL, else to this workspace's own.
+    """The connection to a server: the one named, this workspace's own, or `ARGILLA_API_URL`'s.
 
     Raises:
-        PrefkitError: The workspace's server is not running, or a URL comes without a key.
+        PrefkitError: No server is named and none runs here, or a URL comes without a key.
     """
-    if server is None:
+    server = server or (None if _runs(workspace) else os.environ.get(URL_VARIABLE))
+    if not server:
         return _own(workspace)
     url = server.rstrip("/")
     if not url.startswith(("http://", "https://")):
@@ -64,6 +66,10 @@ def connect_to(server: str | None, workspace: Workspace) -> Connection:
             hint=f"Put the key from Argilla's page `My settings` into {KEY_VARIABLE}.",
         )
     return Connection(url, key, url)
+
+
+def _runs(workspace: Workspace) -> bool:
+    return (workspace.private / "argilla" / STATE).exists()
 
 
 def _own(workspace: Workspace) -> Connection:
