@@ -56,8 +56,9 @@ def measure(
     tables = question_tables(votes, config.scale)
     main = main_question(tables)
     found = measured(answers, tables.get(main), tables.get("ranks"), lengths or {})
-    checked = gather(checks, config.sources).judgments
-    found["attention"] = attention(checked, answers.annotators, key or {})
+    checked = gather(checks, config.sources)
+    seen = (*checked.judgments, *(later for _, later in checked.repeats))
+    found["attention"] = attention(seen, answers.annotators, key or {})
     flags, tests = raise_flags(cases(answers.annotators, found), config)
     settled = {judgment.prompt_id for judgment in answers.adjudicated}
     unsettled = conflicts((v for v in votes if v.prompt_id not in settled), config.conflict)
