@@ -181,9 +181,8 @@ def _argilla(workspace: Workspace) -> Check:
         connection = connect_to(None, workspace)
         info = check(connection, LOOK_SECONDS)
     except PrefkitError as error:
-        return Check("Argilla", "missing", _without_secret(error.message), error.hint)
-    where = _without_secret(connection.url)
-    found = f"Argilla {info.version} at {where}, as {info.user} ({info.role})"
+        return Check("Argilla", "missing", error.message, error.hint)
+    found = f"Argilla {info.version}, {connection.where}, as {info.user} ({info.role})"
     return Check("Argilla", "ok", found)
 
 

@@ -59,13 +59,14 @@ def connect_to(server: str | None, workspace: Workspace) -> Connection:
             f"{server!r} is not the address of a server.",
             hint="Write it as https://argilla.example.org or http://127.0.0.1:6900.",
         )
+    shown = url.split("://")[0] + "://" + url.split("://")[1].rpartition("@")[2]  # no password
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key:
         raise PrefkitError(
-            f"{url}: no API key for this server.",
+            f"{shown}: no API key for this server.",
             hint=f"Put the key from Argilla's page `My settings` into {KEY_VARIABLE}.",
         )
-    return Connection(url, key, url)
+    return Connection(url, key, shown)
 
 
 def _runs(workspace: Workspace) -> bool:

@@ -34,6 +34,7 @@ def test_a_team_server_needs_a_key_from_the_environment(workspace, monkeypatch):
     connection = connect_to("https://argilla.example.org/", workspace)
     assert connection.url == "https://argilla.example.org"
     assert "secret-of-mine" not in repr(connection)
+    assert connect_to("https://me:pass@argilla.example.org", workspace).where == connection.where
     with pytest.raises(PrefkitError, match="not the address"):
         connect_to("argilla.example.org", workspace)
 
