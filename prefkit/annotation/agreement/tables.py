@@ -2,9 +2,10 @@
 
 import dataclasses
 import itertools
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +46,24 @@ class Table:
     @classmethod
     def of(cls, rows: Iterable[Row], level: Level) -> "Table":
         """A table of rows; no unit may have two values of one annotator."""
-        columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-        records, record = _numbered(columns[0])
-        annotators, annotator = _numbered(columns[2])
-        values, value = _numbered(columns[3])
-        units: dict[Hashable, int] = {}
-        keys = zip(columns[0], columns[1], strict=True)
-        unit = np.array([units.setdefault(key, len(units)) for key in keys], np.int64)
-        return cls(level, values, annotators, records, record, unit, annotator, value)
+        records, units, annotators, values = ({} for _ in range(4))
+        columns: tuple[list[int], ...] = ([], [], [], [])
+        for record, unit, annotator, value in rows:
+            columns[0].append(records.setdefault(record, len(records)))
+            columns[1].append(units.setdefault((record, unit), len(units)))
+            columns[2].append(annotators.setdefault(annotator, len(annotators)))
+            columns[3].append(values.setdefault(value, len(values)))
+        record, unit, annotator, value = (np.array(column, np.int64) for column in columns)
+        return cls(
+            level,
+            tuple(sorted(values)),
+            tuple(sorted(annotators)),
+            tuple(sorted(records)),
+            _ranked(records)[record],
+            unit,
+            _ranked(annotators)[annotator],
+            _ranked(values)[value],
+        )
 
     @property
     def units(self) -> int:
@@ -112,10 +123,11 @@ class Table:
         return np.concatenate([empty, *first]), np.concatenate([empty, *second])
 
 
-def _numbered(column: Sequence) -> tuple[tuple, Ints]:
-    distinct = sorted(set(column))
-    number = {value: place for place, value in enumerate(distinct)}
-    return tuple(distinct), np.array([number[value] for value in column], np.int64)
+def _ranked(numbers: Mapping[Any, int]) -> Ints:
+    """The place of each value in ascending order, by the number it was given."""
+    place = np.empty(len(numbers), np.int64)
+    place[[numbers[value] for value in sorted(numbers)]] = np.arange(len(numbers))
+    return place
 
 
 def comparisons(judgments: Iterable[Judgment]) -> Table:
@@ -162,10 +174,10 @@ def places(judgments: Sequence[Judgment]) -> Table:
 
 def relative_places(ranks: Mapping[str, int]) -> dict[str, float]:
     """Mid-ranks, centred at 0 and scaled to a width of 1 when nothing ties."""
-    width = len(ranks) - 1
+    ordered = sorted(ranks.values())
     return {
-        one: (sum(r < rank for r in ranks.values()) - sum(r > rank for r in ranks.values()))
-        / (2 * width)
+        one: (bisect_left(ordered, rank) + bisect_right(ordered, rank) - len(ordered))
+        / (2 * (len(ordered) - 1))
         for one, rank in ranks.items()
     }
 
