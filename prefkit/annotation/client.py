@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from prefkit.annotation.connection import Connection
 from prefkit.errors import PrefkitError
@@ -17,6 +17,7 @@ from prefkit.errors import PrefkitError
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]  # one JSON object of Argilla's API
+Status = Literal["submitted", "discarded", "draft"]
 BATCH = 500  # records a bulk call may hold in Argilla 2.8
 PAGE = 1000  # records a list call may return
 PATIENCE = 90.0  # seconds that a server may be away before we give up
@@ -70,7 +71,7 @@ class Response:
     """
 
     user_id: str
-    status: str
+    status: Status
     values: Json
     updated_at: str
 
@@ -195,6 +196,15 @@ class Client:
     def users(self) -> dict[str, User]:
         """All users by name; needs an owner's key."""
         return {u.name: u for u in map(_user, self.call("GET", "/users")["items"])}
+
+    def all_users_if_allowed(self) -> dict[str, User]:
+        """All users by name; none when only an owner may know."""
+        try:
+            return self.users()
+        except Refused as error:
+            if error.status == 403:
+                return {}
+            raise
 
     def members(self, workspace_id: str) -> dict[str, User]:
         """Users of one workspace by name."""

@@ -272,7 +272,7 @@ class _Pusher:
 
 def _link(client: Client, dataset: Dataset) -> str:
     """Where people answer, in the suggested order."""
-    return f"{client.url}/dataset/{dataset.id}/annotation-mode?sort={screen.PLACE}.asc"
+    return f"{client.url}/dataset/{dataset.id}/annotation-mode?sort=metadata.{screen.PLACE}.asc"
 
 
 def _card(plan: PushPlan, run: Run, links: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ from prefkit.records import (
 )
 
 STAGE = "annotate-push"
+PULL_STAGE = "annotate-pull"
 REFERENCE = "reference"  # model name of a candidate that is an example's own answer
 
 

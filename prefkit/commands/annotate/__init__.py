@@ -2,7 +2,7 @@
 
 import click
 
-from prefkit.commands.annotate import agreement, push, server
+from prefkit.commands.annotate import agreement, pull, push, server
 
 
 @click.group("annotate")
@@ -18,4 +18,5 @@ def command() -> None:
 command.add_command(server.serve)
 command.add_command(server.stop)
 command.add_command(push.push)
+command.add_command(pull.pull)
 command.add_command(agreement.command)
