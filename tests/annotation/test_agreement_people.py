@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prefkit.annotation.agreement import measure
 from prefkit.annotation.agreement.answers import gather
-from prefkit.annotation.agreement.checks import expected_of, passes, repeated
+from prefkit.annotation.agreement.checks import outcome, passes, repeated
 from prefkit.annotation.agreement.extremes import stand_outs
 from prefkit.annotation.agreement.flags import raise_flags
 from prefkit.annotation.agreement.habits import first_shown, usual_answer
@@ -249,12 +249,12 @@ def test_failed_checks_are_flagged_and_count_for_nothing_else():
     votes = [decided(f"p{n}", who, "accept") for n in range(12) for who in ("ada", "ben")]
     for name in key:
         votes.append(decided(name, "ada", "reject"))
-        votes.append(decided("p0", "ben", "accept", metadata={"task": name}))
+        votes.append(decided("p0", "ben", "accept", metadata={"record": name}))
     found = measure(votes, CONFIG, key=key).agreement
     assert found.judgments == 24
     assert [(flag.annotator, flag.kind) for flag in found.flags] == [("ben", "attention")]
     assert "0 of 12" in found.flags[0].text
-    assert expected_of(votes[0], key) is None
+    assert outcome(votes[0], key) is None
 
 
 def test_a_prompt_shown_twice_tells_whether_an_annotator_repeats_themselves():

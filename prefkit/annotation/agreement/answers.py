@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from prefkit.records import Judgment, JudgmentSource
 
-RECORD = "task"  # note in a pulled judgment: id of the AnnotationTask that was answered
+RECORD = "record"  # note in a pulled judgment: id of the AnnotationTask that was answered
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from prefkit.records import Judgment
 # What a check expects: ranks (only their order counts), the best candidate's id, or a decision.
 Key = Mapping[str, dict[str, int] | str]
 ATTENTIVE = 0.9  # a careful annotator passes at least this share of checks
+NOTED = "attention"  # note of `pull` in the answer to a check: passed or failed
 UNTESTED = Extreme(0, 0, math.nan, 1.0)
 
 
@@ -48,10 +49,10 @@ def attention(judgments: Iterable[Judgment], annotators: Sequence[str], key: Key
     passed: Counter[str] = Counter()
     met: Counter[str] = Counter()
     for judgment in judgments:
-        expected = expected_of(judgment, key)
-        if expected is not None:
+        good = outcome(judgment, key)
+        if good is not None:
             met[judgment.annotator] += 1
-            passed[judgment.annotator] += passes(judgment, expected)
+            passed[judgment.annotator] += good
     found = []
     for who in annotators:
         n, good = met[who], passed[who]
@@ -61,9 +62,13 @@ def attention(judgments: Iterable[Judgment], annotators: Sequence[str], key: Key
     return found
 
 
-def expected_of(judgment: Judgment, key: Key) -> dict[str, int] | str | None:
-    """What the key says of the record, or of the prompt; None for no check."""
-    return key.get(asked(judgment), key.get(judgment.prompt_id))
+def outcome(judgment: Judgment, key: Key) -> bool | None:
+    """Whether a check was passed, by the key or by what `pull` noted; None for no check."""
+    expected = key.get(asked(judgment), key.get(judgment.prompt_id))
+    if expected is not None:
+        return passes(judgment, expected)
+    noted = judgment.metadata.get(NOTED)
+    return None if noted is None else noted == "passed"
 
 
 def passes(judgment: Judgment, expected: dict[str, int] | str) -> bool:

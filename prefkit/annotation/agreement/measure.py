@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from prefkit.annotation.agreement.answers import Answers, gather
-from prefkit.annotation.agreement.checks import Key, attention, expected_of
+from prefkit.annotation.agreement.checks import Key, attention, outcome
 from prefkit.annotation.agreement.conflicts import conflicts
 from prefkit.annotation.agreement.flags import raise_flags
 from prefkit.annotation.agreement.peers import main_question, matrix
@@ -89,7 +89,7 @@ def _apart(judgments: Iterable[Judgment], key: Key) -> tuple[list[Judgment], lis
     """Real judgments, and answers to attention checks."""
     real, checks = [], []
     for judgment in judgments:
-        (real if expected_of(judgment, key) is None else checks).append(judgment)
+        (real if outcome(judgment, key) is None else checks).append(judgment)
     return real, checks
 
 

@@ -15,8 +15,8 @@ from prefkit.manifest import Input, run_of
 from prefkit.reading import lacks, load_records
 from prefkit.records import Candidate, Judgment, text_of
 from prefkit.runs import Plan, Run, Settings
-from prefkit.storage import validated, write_json, write_text
-from prefkit.workspace import Workspace
+from prefkit.storage import read_records, validated, write_json, write_text
+from prefkit.workspace import Workspace, stream_files
 
 STAGE = "annotate-agreement"
 UNIT = "agreement"
@@ -60,7 +60,10 @@ def plan_agreement(
         judgments += loaded.records
         inputs += loaded.inputs
     judgments = _first_prompts(judgments, config.limit)
-    upstream = list(_runs_of(sources, workspace))
+    upstream = list(dict.fromkeys(_runs_of(sources, workspace)))
+    for path in (path for run in upstream for path in stream_files(run, "checks")):
+        judgments += read_records(path, Judgment)
+        inputs.append(Input.of(path, workspace))
     lengths, more = _lengths(config, upstream, workspace)
     inputs += more
     key, more = _key(config, upstream, workspace)

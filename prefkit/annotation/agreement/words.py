@@ -107,8 +107,9 @@ def flag_lines(agreement: Agreement) -> list[str]:
 
 def conflict_line(agreement: Agreement) -> str:
     """How many conflicts, and from where on."""
+    plural = "" if agreement.conflicts == 1 else "s"
     return (
-        f"{agreement.conflicts} conflicts: annotators contradict each other in at least "
+        f"{agreement.conflicts} conflict{plural}: annotators contradict each other in at least "
         f"{agreement.threshold:.0%} of what they both said."
     )
 
@@ -132,7 +133,7 @@ def card(agreement: Agreement) -> str:
             *_markdown(annotator_headers(agreement), annotator_rows(agreement)),
             "\n## What to look at\n",
             *(f"- {_plain(line)}" for line in flag_lines(agreement)),
-            f"\n{conflict_line(agreement)} They are in `data/conflicts.jsonl`, the greatest first.",
+            f"\n{conflict_line(agreement)} In `data/conflicts.jsonl`, the greatest first.",
             "\n## How it was measured\n",
             *(f"- {line}" for line in methods(agreement)),
         ]
