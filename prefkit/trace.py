@@ -76,6 +76,10 @@ def _from_prompt_id(row: Row) -> Iterator[_Link]:
 
 
 def _from_example(row: Row) -> Iterator[_Link]:
+    if "edited_from" in row["metadata"]:
+        yield _Link("edited from", "examples", row["metadata"]["edited_from"])
+        yield _Link("edited by", "judgments", row["metadata"]["judgment_id"])
+        return  # the example before leads to the same quotes
     for quote in row["quotes"]:
         yield _Link(f"quote {quote['start']}-{quote['end']} of", "chunks", quote["chunk_id"])
 
@@ -194,9 +198,12 @@ def _clip(text: str, width: int = 160) -> str:
 
 
 def _judgment_text(row: Row) -> str:
-    scores = row["ratings"] or row["ranks"] or row["edit"] or {}
-    what = "ratings" if row["ratings"] else "ranks"
-    return _clip(f"{row['source']} {row['annotator']}, {row['status']}: {what} {scores}", 240)
+    said = [f"{what} {row[what]}" for what in ("ratings", "ranks") if row[what]][:1]
+    said += [row["decision"]] if row.get("decision") else []
+    said += [f"({', '.join(row['reasons'])})"] if row.get("reasons") else []
+    said += [f"edit: {row['edit']}"] if row["edit"] else []
+    who = f"{row['source']} {row['annotator']}, {row['status']}"
+    return _clip(f"{who}: {' '.join(said) or 'nothing'}", 240)
 
 
 def _chunk_text(row: Row) -> str:

@@ -16,8 +16,8 @@ from prefkit.pairs.ratings import Scale
 from prefkit.reading import lacks, load_records
 from prefkit.records import Candidate, Example, Judgment, Record
 from prefkit.runs import Plan, Run, Settings
-from prefkit.storage import write_jsonl
-from prefkit.workspace import Workspace
+from prefkit.storage import read_records, write_jsonl
+from prefkit.workspace import Workspace, stream_files
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 BLOCK = 1000  # records written at a time
@@ -69,6 +69,8 @@ def plan_pairs(
     examples, more = _load(upstream, "examples", Example, workspace)
     inputs += more
     judged = {judgment.prompt_id for judgment in judgments}
+    earlier, more = _earlier(judged - {example.id for example in examples}, upstream, workspace)
+    examples, inputs = [*examples, *earlier], [*inputs, *more]
     left_out = _beyond(config.limit, [e.id for e in examples if e.id in judged])
     return PairsPlan(
         stage=STAGE,
@@ -132,6 +134,25 @@ def _load(
         records += loaded.records
         inputs += loaded.inputs
     return list({record.id: record for record in records}.values()), inputs
+
+
+def _earlier(
+    missing: set[str], sources: Sequence[str], workspace: Workspace
+) -> tuple[list[Example], list[Input]]:
+    """Judged examples that the nearest run left out: a review judges those it drops or edits too.
+
+    They are looked for in all runs before it, nearest first.
+    """
+    found: dict[str, Example] = {}
+    inputs: list[Input] = []
+    runs = [source for source in sources if source != "-" and not Path(source).is_file()]
+    for source in runs if missing else ():
+        for run in workspace.lineage(workspace.run_folder(source)):
+            for file in stream_files(run, "examples"):
+                mine = [e for e in read_records(file, Example) if e.id in missing - found.keys()]
+                found |= {example.id: example for example in mine}
+                inputs += [Input.of(file, workspace)] if mine else []
+    return list(found.values()), inputs
 
 
 def _runs_of(sources: Sequence[str]) -> tuple[str, ...]:
