@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -76,19 +77,22 @@ class Page:
 
     def press(self, button: str) -> None:
         """Click submit, draft or discard, and wait for the next record."""
-        before = self.record_text()
-        self.one(f".button--{button}").click()
-        self.until(lambda: self.record_text() != before)
+        self._leave(self.one(f".button--{button}").click)
 
     def press_return(self) -> None:
         """Submit by keyboard, and wait for the next record."""
+        self._leave(ActionChains(self.browser).send_keys(Keys.RETURN).perform)
+
+    def _leave(self, act: Callable[[], None]) -> None:
         before = self.record_text()
-        ActionChains(self.browser).send_keys(Keys.RETURN).perform()
-        self.until(lambda: self.record_text() != before)
+        act()
+        self.until(lambda: self.record_text() not in ("", before) or self.all(".wrapper--empty"))
 
     def record_text(self) -> str:
-        shown = self.all(".record")
-        return shown[0].text if shown else ""
+        try:
+            return "".join(shown.text for shown in self.all(".record"))
+        except StaleElementReferenceException:  # the page is changing to the next record
+            return ""
 
     def one(self, selector: str) -> WebElement:
         return self.until(lambda: self.all(selector))[0]

@@ -14,9 +14,10 @@ import contextvars
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
-from argilla_server.database import async_engine, sync_engine
+from argilla_server.database import AsyncSessionLocal, async_engine, sync_engine
 from argilla_server.settings import settings
 from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session
 
 BUSY_SECONDS = 60
 READ_ONLY_POSTS = ("/search", "/token")  # looked up by POST, nothing is stored
@@ -40,18 +41,30 @@ def writing() -> Generator[None]:
 
 
 def configure(*, always_writing: bool = False) -> None:
-    """Make Argilla's SQLite connections wait for each other; PostgreSQL needs nothing.
+    """Make Argilla's SQLite connections wait for each other, and readers write nothing.
 
     Args:
         always_writing: Every transaction of this process may write (the background worker).
     """
-    if not settings.database_is_sqlite:
-        return
     if always_writing:
         _writing.set(True)
+    AsyncSessionLocal.configure(sync_session_class=_Session)
+    if not settings.database_is_sqlite:
+        return
     for engine in (async_engine.sync_engine, sync_engine):
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
+
+
+class _Session(Session):
+    """A session that flushes nothing by itself in a request that only reads.
+
+    Argilla 2.8 hides metadata from annotators by assigning to the record it found, which its
+    session then tries to store in the middle of a search.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # SQLAlchemy's own
+        super().__init__(*args, **{**kwargs, "autoflush": _writing.get()})
 
 
 def _prepare(connection: Any, _: object) -> None:  # a DBAPI connection, of either driver
