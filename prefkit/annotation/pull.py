@@ -17,6 +17,7 @@ from prefkit.annotation.connection import check, connect_to
 from prefkit.annotation.push import pushed_key
 from prefkit.annotation.review import Reviewed, review
 from prefkit.annotation.snapshot import Snapshot, take
+from prefkit.annotation.target import numbered
 from prefkit.annotation.tasks import PULL_STAGE, STAGE
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
@@ -103,7 +104,7 @@ def _datasets(
 ) -> tuple[str, ...]:
     """Names of the datasets that SOURCE means; `NAME` stands for `NAME-2` and the like too."""
     known = {task.dataset for tasks in pushes.values() for task in tasks}
-    wanted = {n for n in known if n == source or _numbered(n, source)}
+    wanted = {n for n in known if n == source or numbered(n, source)}
     if not wanted:
         if not source.startswith("@") and not _is_run(source, workspace):
             raise PrefkitError(
@@ -119,10 +120,6 @@ def _datasets(
                 hint="Name a push run, such as @annotate-push, or a dataset.",
             )
     return tuple(sorted(wanted))
-
-
-def _numbered(name: str, base: str) -> bool:
-    return name.startswith(f"{base}-") and name.removeprefix(f"{base}-").isdecimal()
 
 
 def _is_run(source: str, workspace: Workspace) -> bool:

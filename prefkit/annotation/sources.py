@@ -12,7 +12,7 @@ from prefkit.errors import PrefkitError
 from prefkit.manifest import Input, read_manifest, run_of
 from prefkit.reading import load_records
 from prefkit.records import Candidate, Chunk, Example, Judgment, content_id
-from prefkit.storage import read_records
+from prefkit.storage import read_records, sha256_of
 from prefkit.workspace import Workspace, stream_files
 
 LAYOUT_OF = {
@@ -76,8 +76,15 @@ def read_sources(
             "`--examples SOURCE`.",
         )
     made, opinions, more = _opinions(source, made, loaded, config, workspace)
-    files = tuple(Input.of(path, workspace) for path in loaded.files)
+    files = tuple(_content(path, workspace) for path in loaded.files)
     return Sources(loaded, made, opinions, (*inputs, *more, *files))
+
+
+def _content(path: Path, workspace: Workspace) -> Input:
+    """A layout or guideline as an input: another wording is another push."""
+    inside = path.resolve().is_relative_to(workspace.root)
+    shown = workspace.show(path) if inside else f"bundled {path.parent.name}/{path.name}"
+    return Input(path=shown, sha256=sha256_of(path))
 
 
 def _layout_for(source: str, workspace: Workspace) -> str:

@@ -87,6 +87,11 @@ def targets(
     return found
 
 
+def numbered(name: str, base: str) -> bool:
+    """Whether a dataset's name is `base` with a number of answers behind it."""
+    return name.startswith(f"{base}-") and name.removeprefix(f"{base}-").isdecimal()
+
+
 def _answers(dataset: Dataset) -> int | None:
     notes = dataset.metadata.get(NOTES)
     return int(notes["answers"]) if isinstance(notes, dict) and "answers" in notes else None

@@ -2,7 +2,7 @@
 
 import click
 
-from prefkit.commands.annotate import agreement, pull, push, server
+from prefkit.commands.annotate import agreement, pull, push, server, status
 
 
 @click.group("annotate")
@@ -18,5 +18,6 @@ def command() -> None:
 command.add_command(server.serve)
 command.add_command(server.stop)
 command.add_command(push.push)
+command.add_command(status.status)
 command.add_command(pull.pull)
 command.add_command(agreement.command)
