@@ -281,6 +281,10 @@ class AnnotateConfig(StageConfig):
     longest_pause: float = Field(
         600.0, gt=0, description="Seconds between two answers beyond which nobody was working."
     )
+    adjudicator: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$", description="Who settles conflicts."
+    )
+    show_votes: bool = Field(False, description="The adjudicator sees who said what.")
     passwords: str | None = neutral(None, description="File for the passwords of new users.")
     patience: float = neutral(90.0, gt=0, description="Seconds a server may be away.")
 

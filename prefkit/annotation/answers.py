@@ -10,6 +10,7 @@ from typing import Any
 from prefkit.annotation.client import Response
 from prefkit.annotation.layouts import PER_ANSWER, Asked, Choice, Layout, Preference, Ranking
 from prefkit.annotation.screen import answer_name, question_name
+from prefkit.annotation.tasks import ADJUDICATES
 from prefkit.pairs.check import text_key
 from prefkit.records import AnnotationTask, Judgment
 
@@ -43,6 +44,8 @@ def judgment(said: Said, layout: Layout) -> Judgment:
     """
     values, task = said.response.values, said.task
     metadata = {"record": task.id, "dataset": task.dataset, "kind": task.kind}
+    if ADJUDICATES in task.metadata:
+        metadata["adjudicated"] = "true"
     decision = _text(values, layout.first("decision"))
     written = _text(values, layout.first("edit")) or _text(values, layout.first("rewrite"))
     edit = written if written.strip() else None

@@ -18,10 +18,10 @@ from prefkit.annotation.push import pushed_key
 from prefkit.annotation.review import Reviewed, review
 from prefkit.annotation.snapshot import Snapshot, take
 from prefkit.annotation.target import numbered
-from prefkit.annotation.tasks import PULL_STAGE, STAGE
+from prefkit.annotation.tasks import ADJUDICATE_STAGE, ADJUDICATES, PULL_STAGE, STAGE
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
-from prefkit.manifest import Input
+from prefkit.manifest import Input, read_manifest
 from prefkit.records import AnnotationTask, Example, Judgment, Record
 from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import read_records
@@ -91,7 +91,8 @@ def plan_pull(source: str, config: AnnotateConfig, workspace: Workspace) -> Pull
 
 def _pushes(workspace: Workspace) -> list[Path]:
     """Push runs, oldest first; what an unfinished one sent counts once it is resumed."""
-    return list(workspace.run_folders(STAGE))[::-1]
+    found = (*workspace.run_folders(STAGE), *workspace.run_folders(ADJUDICATE_STAGE))
+    return sorted(found, key=lambda folder: read_manifest(folder).started)
 
 
 def _tasks(folder: Path) -> list[AnnotationTask]:
@@ -102,7 +103,10 @@ def _tasks(folder: Path) -> list[AnnotationTask]:
 def _datasets(
     source: str, pushes: Mapping[Path, Sequence[AnnotationTask]], workspace: Workspace
 ) -> tuple[str, ...]:
-    """Names of the datasets that SOURCE means; `NAME` stands for `NAME-2` and the like too."""
+    """Names of the datasets that SOURCE means, with those where their conflicts are settled.
+
+    `NAME` stands for `NAME-2` and the like too.
+    """
     known = {task.dataset for tasks in pushes.values() for task in tasks}
     wanted = {n for n in known if n == source or numbered(n, source)}
     if not wanted:
@@ -119,6 +123,13 @@ def _datasets(
                 f"{source}: {folder.name} pushed nothing to Argilla.",
                 hint="Name a push run, such as @annotate-push, or a dataset.",
             )
+    shown = {task.id for tasks in pushes.values() for task in tasks if task.dataset in wanted}
+    wanted |= {
+        task.dataset
+        for tasks in pushes.values()
+        for task in tasks
+        if task.metadata.get(ADJUDICATES) in shown
+    }
     return tuple(sorted(wanted))
 
 

@@ -297,7 +297,7 @@ def _card(plan: PushPlan, run: Run, links: Mapping[str, str]) -> str:
 - Suggested order: {orders[config.order]}. Answers stand in random order, drawn once a record.
 - Suggestions: {config.suggest or "none"}.{checks if plan.key else ""}
 
-`prefkit annotate pull @annotate-push` brings the answers back.
+`prefkit annotate pull @{plan.stage}` brings the answers back.
 """
 
 

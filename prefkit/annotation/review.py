@@ -1,7 +1,8 @@
 """What reviewers decided, as examples: accepted, edited, or set aside with the reason.
 
 The rule: more than half of the submitted decisions on an example decide. Without such a majority
-(a tie, or two different edits) the example is left out as a conflict for an adjudicator.
+(a tie, or two different edits) the example is left out as a conflict for an adjudicator, whose
+decision then counts alone.
 """
 
 import dataclasses
@@ -46,7 +47,9 @@ def review(
     kept, dropped = [], []
     candidates = []
     for example in examples:
-        found = _decide(example, votes[example.id], overlap.get(example.id, 1))
+        settled = [vote for vote in votes[example.id] if vote.adjudicated]
+        wanted = 1 if settled else overlap.get(example.id, 1)
+        found = _decide(example, settled or votes[example.id], wanted)
         if isinstance(found, Dropped):
             dropped.append(found)
         else:

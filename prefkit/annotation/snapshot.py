@@ -9,7 +9,7 @@ from prefkit.annotation.attention import Expected
 from prefkit.annotation.client import Client, Dataset, Response, ServerRecord
 from prefkit.annotation.layouts import guideline_sha256
 from prefkit.annotation.target import Notes, read_notes
-from prefkit.annotation.tasks import PULL_STAGE
+from prefkit.annotation.tasks import ADJUDICATES, PULL_STAGE
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
 from prefkit.records import AnnotationTask, Dropped, Example, Judgment
@@ -96,7 +96,10 @@ def take(
         judgments=_distinct(real),
         checks=_distinct(checks),
         dropped=tuple(dropped),
-        overlap={task.prompt_id: overlap[task.dataset] for task in tasks.values()},
+        overlap={
+            task.prompt_id: overlap[task.dataset]
+            for task in sorted(tasks.values(), key=lambda task: ADJUDICATES not in task.metadata)
+        },
         half=sum(_half_ranked(one) for one in real),
         unanswered=sum(not r.responses for records in listed.values() for r in records),
         warnings=tuple(warnings),

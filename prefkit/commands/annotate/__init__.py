@@ -2,7 +2,7 @@
 
 import click
 
-from prefkit.commands.annotate import agreement, pull, push, server, status
+from prefkit.commands.annotate import adjudicate, agreement, pull, push, server, status
 
 
 @click.group("annotate")
@@ -21,3 +21,4 @@ command.add_command(push.push)
 command.add_command(status.status)
 command.add_command(pull.pull)
 command.add_command(agreement.command)
+command.add_command(adjudicate.command)

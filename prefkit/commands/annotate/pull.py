@@ -8,7 +8,7 @@ from prefkit.commands._options import RunOptions, run_options
 
 
 @click.command("pull")
-@click.argument("source")
+@click.argument("source", default="@annotate-push")
 @click.option("--server", metavar="URL", help="A team's Argilla; its key in ARGILLA_API_KEY.")
 @click.option("--argilla-workspace", metavar="NAME", help="Workspace in Argilla.")
 @click.option(
@@ -21,11 +21,11 @@ from prefkit.commands._options import RunOptions, run_options
 def pull(source: str, options: RunOptions, **flags: Any) -> None:  # values as click parsed them
     """Bring back rankings, reviews and comparisons; say what is new, changed and gone.
 
-    SOURCE is a dataset in Argilla, or the push run whose datasets are meant. Submitted, discarded
-    and draft answers are kept apart; only submitted ones count later on.
+    SOURCE is a dataset in Argilla, or the push run whose datasets are meant: the newest one when
+    left out. Submitted, discarded and draft answers are kept apart; only submitted ones count.
 
     \b
-    prefkit annotate pull @annotate-push
+    prefkit annotate pull
     prefkit annotate pull review-1 --json
     """
     from prefkit.annotation.pull import plan_pull, run_pull
