@@ -72,17 +72,13 @@ def targets(
     counts = sorted(set(counts))
     found = []
     for count in counts:
-        numbered = f"{base}-{count}"
-        fits = [
-            by_name[name]
-            for name in (numbered, base)
-            if name in by_name and _answers(by_name[name]) == count
-        ]
-        name = fits[0].name if fits else base if len(counts) == 1 else numbered
-        if not fits and name in by_name and _answers(by_name[name]) not in (None, count):
-            name = numbered  # `base` is taken by another number
-        if name in by_name:
-            _refuse_another(by_name[name], loaded)
+        own = f"{base}-{count}"
+        for name in (base, own):
+            if name in by_name:
+                _refuse_another(by_name[name], loaded)
+        fits = [name for name in (own, base) if name in by_name and _fits(by_name[name], count)]
+        free = base if len(counts) == 1 and base not in by_name else own
+        name = fits[0] if fits else free
         found.append(Target(name, count, by_name.get(name)))
     return found
 
@@ -92,9 +88,9 @@ def numbered(name: str, base: str) -> bool:
     return name.startswith(f"{base}-") and name.removeprefix(f"{base}-").isdecimal()
 
 
-def _answers(dataset: Dataset) -> int | None:
-    notes = dataset.metadata.get(NOTES)
-    return int(notes["answers"]) if isinstance(notes, dict) and "answers" in notes else None
+def _fits(dataset: Dataset, answers: int) -> bool:
+    notes = read_notes(dataset)
+    return notes is not None and notes.answers == answers
 
 
 def _refuse_another(dataset: Dataset, loaded: LoadedLayout) -> None:
