@@ -13,7 +13,7 @@ from prefkit.annotation.agreement.answers import gather
 from prefkit.annotation.agreement.checks import outcome, passes, repeated
 from prefkit.annotation.agreement.extremes import stand_outs
 from prefkit.annotation.agreement.flags import raise_flags
-from prefkit.annotation.agreement.habits import first_shown, usual_answer
+from prefkit.annotation.agreement.habits import best_in_slot, usual_answer
 from prefkit.annotation.agreement.people import cases, measured
 from prefkit.annotation.agreement.questions import question_tables
 from prefkit.annotation.agreement.reliability import one_coin
@@ -103,6 +103,7 @@ def test_honest_annotators_are_flagged_in_at_most_one_report_of_twenty():
     ("crowd", "kind", "words"),
     [
         (Crowd(first=3.0), "first_shown", "shown first"),
+        (Crowd(first=-3.0, candidates=2), "last_shown", "shown last"),
         (Crowd(longer=4.0), "longer", "longer answers"),
         (Crowd(noise=20.0, records=200), "differs", "agrees least"),
     ],
@@ -148,7 +149,7 @@ def test_the_first_shown_is_expected_best_as_often_as_chance_puts_it_there():
         )
 
     votes = [vote(0, 1, 2, 3, 4), vote(1, 1, 1, 2, 3), vote(2, 1, 1, 1, 1), vote(3, 4, 1, 2, 3)]
-    (habit,) = first_shown(votes, ["ada"])
+    (habit,) = best_in_slot(votes, ["ada"], 0)
     assert (habit.test.hits, habit.test.n) == (2, 3)  # all tied says nothing
     assert habit.test.expected == pytest.approx((1 / 4 + 2 / 4 + 1 / 4) / 3)
     at_least_two = 1 / 4 * 2 / 4 * 3 / 4 * 2 + 1 / 4 * 2 / 4 * 1 / 4 + 1 / 4 * 1 / 4 * 2 / 4
@@ -280,6 +281,15 @@ def test_a_changed_answer_is_a_revision_not_a_repeat():
 def test_the_same_judgment_twice_counts_once():
     votes, lengths = Crowd(records=15).votes(1)
     assert measure(votes + votes, CONFIG, lengths) == measure(votes, CONFIG, lengths)
+
+
+def test_a_judge_that_is_called_like_a_person_is_somebody_else():
+    votes = [decided("p", "ada", "accept"), decided("p", "ada", "reject")]
+    votes[1] = votes[1].model_copy(update={"source": "judge"})
+    found = measure(votes, CONFIG).agreement
+    assert [person.name for person in found.annotators] == ["ada", "ada (judge)"]
+    people = AgreementConfig(sources=("human",))
+    assert [p.name for p in measure(votes, people).agreement.annotators] == ["ada"]
 
 
 def test_the_order_of_the_file_changes_nothing():

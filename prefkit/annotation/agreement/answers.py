@@ -49,7 +49,8 @@ def gather(
         if judgment.adjudicated:
             adjudicated[judgment.id] = judgment
         else:
-            latest[judgment.prompt_id, judgment.annotator][asked(judgment)] = judgment
+            vote = _named(judgment)
+            latest[vote.prompt_id, vote.annotator][asked(vote)] = vote
     votes, repeats = [], []
     statuses: dict[str, Counter[str]] = defaultdict(Counter)
     for (_, annotator), showings in sorted(latest.items()):
@@ -60,9 +61,18 @@ def gather(
     return Answers(tuple(votes), tuple(repeats), dict(statuses), tuple(adjudicated.values()))
 
 
-def _when(judgment: Judgment) -> tuple[str, str, str]:
-    """Earlier first; undated judgments by content, so that file order decides nothing."""
-    return judgment.answered_at, judgment.id, "\n".join(judgment.shown_order)
+def _when(judgment: Judgment) -> tuple[str, bool, str, str]:
+    """Earlier first; undated ones by status and content, so that file order decides nothing."""
+    submitted = judgment.status == "submitted"
+    return judgment.answered_at, submitted, judgment.id, "\n".join(judgment.shown_order)
+
+
+def _named(judgment: Judgment) -> Judgment:
+    """A judge or rule says so in its name: it may be called like a person."""
+    if judgment.source == "human":
+        return judgment
+    name = f"{judgment.annotator} ({judgment.source})"
+    return judgment.model_copy(update={"annotator": name})
 
 
 def asked(judgment: Judgment) -> str:

@@ -9,6 +9,7 @@ from prefkit.config import AgreementConfig
 from prefkit.evaluation.statistics import holm
 
 ERROR_RATE = 0.05
+SLOTS = {"first_shown": "first", "last_shown": "last"}
 USUAL = 0.8  # the same answer in fewer records is no straight line
 
 
@@ -18,7 +19,7 @@ class Case:
 
     Attributes:
         annotator: Who.
-        kind: first_shown, longer, hasty, usual_answer, differs or attention.
+        kind: first_shown, last_shown, longer, hasty, usual_answer, differs or attention.
         habit: What was counted.
     """
 
@@ -64,11 +65,11 @@ def _words(case: Case) -> str:
     share = habit.share
     interval = f"{share.low:.0%} to {share.high:.0%}" if share.low is not None else "no interval"
     counted = f"n = {test.n}, {test.expected:.0%} expected if annotators were alike"
-    if case.kind == "first_shown":
+    if case.kind in SLOTS:
         return (
-            f"{who} ranks the candidate shown first best in {share.value:.0%} of rankings "
-            f"(n = {share.n}, {interval}; {test.expected:.0%} expected if the slot did not "
-            "matter). Look at whether the later candidates are read to the end."
+            f"{who} ranks the candidate shown {SLOTS[case.kind]} best in {share.value:.0%} of "
+            f"rankings (n = {share.n}, {interval}; {test.expected:.0%} expected if the slot did "
+            "not matter). Look at whether all candidates are read to the end."
         )
     if case.kind == "attention":
         return (

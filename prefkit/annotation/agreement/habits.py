@@ -29,23 +29,24 @@ class Habit:
     note: str = ""
 
 
-def first_shown(judgments: Iterable[Judgment], annotators: Sequence[str]) -> list[Habit]:
-    """How often the candidate shown first is ranked best (alone or tied).
+def best_in_slot(
+    judgments: Iterable[Judgment], annotators: Sequence[str], slot: int
+) -> list[Habit]:
+    """How often the candidate shown first (slot 0) or last (-1) is ranked best, alone or tied.
 
-    Where the order is drawn at random, the first is one of the m best of k in m / k of rankings,
-    whatever the annotator prefers. All-tied rankings and unknown orders say nothing.
+    Where the order is drawn at random, it is one of the m best of k in m / k of rankings, whatever
+    the annotator prefers. All-tied rankings, half rankings and unknown orders say nothing.
     """
     hits: Counter[str] = Counter()
     chances: dict[str, list[float]] = defaultdict(list)
     for judgment in judgments:
         ranks = judgment.ranks or {}
-        shown = [candidate for candidate in judgment.shown_order if candidate in ranks]
-        if len(shown) < 2 or len(shown) < len(ranks):
+        if len(ranks) < 2 or set(judgment.shown_order) != set(ranks):
             continue
         best = min(ranks.values())
         top = sum(rank == best for rank in ranks.values())
         if top < len(ranks):
-            hits[judgment.annotator] += ranks[shown[0]] == best
+            hits[judgment.annotator] += ranks[judgment.shown_order[slot]] == best
             chances[judgment.annotator].append(top / len(ranks))
     tests = [counted(hits[who], np.array(chances[who])) for who in annotators]
     return [Habit(wilson(test.hits, test.n), test) for test in tests]

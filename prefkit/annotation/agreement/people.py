@@ -15,12 +15,13 @@ from prefkit.annotation.agreement.results import AnnotatorReport, Figure, figure
 from prefkit.annotation.agreement.tables import Table
 from prefkit.evaluation.statistics import Estimate, wilson
 
-TESTED = ("first_shown", "longer", "hasty", "usual_answer", "differs", "attention")
-EXPECTED = ("agreement", "first_shown", "usual_answer", "differs", "attention")
+TESTED = ("first_shown", "last_shown", "longer", "hasty", "usual_answer", "differs", "attention")
+EXPECTED = ("agreement", "first_shown", "last_shown", "usual_answer", "differs", "attention")
 LABELS = {
     "agreement": "Agrees with the others",
     "reliability": "Reliability",
     "first_shown": "First shown is best",
+    "last_shown": "Last shown is best",
     "longer": "Longer is better",
     "hasty": "Much faster than the others",
     "usual_answer": "Gives the usual answer",
@@ -29,10 +30,12 @@ LABELS = {
     "attention": "Attention checks passed",
     "repeats": "Says the same again",
 }
+SLOT = "expected where the order shown is random: m of k when m share the first place"
 METHODS = {
     "agreement": "expected: among the others themselves; each record one trial",
     "reliability": "one-coin Dawid-Skene, Beta(4, 2) prior; each record one trial",
-    "first_shown": "expected: m of k when m share the first place; exact Poisson-binomial test",
+    "first_shown": f"{SLOT}; exact Poisson-binomial test",
+    "last_shown": f"{SLOT}; exact Poisson-binomial test",
     "longer": "AUC: chance that the preferred one is the longer; each record one trial",
     "hasty": "under a third of the others' median seconds on the record",
     "usual_answer": "expected: how often anyone gives it on the same records",
@@ -59,7 +62,8 @@ def measured(
     """
     names, votes = answers.annotators, answers.judgments
     found = {
-        "first_shown": habits.first_shown(votes, names),
+        "first_shown": habits.best_in_slot(votes, names, 0),
+        "last_shown": habits.best_in_slot(votes, names, -1),
         "longer": habits.longer_preferred(votes, names, lengths),
         "hasty": habits.hasty(votes, names),
         "usual_answer": habits.usual_answer(votes, names),

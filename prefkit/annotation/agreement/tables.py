@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -189,7 +190,8 @@ def rated(judgments: Iterable[Judgment], aspect: str | None, level: Level) -> Ta
         for judgment in judgments:
             scores = judgment.ratings if aspect is None else (judgment.aspects or {}).get(aspect)
             for candidate, score in (scores or {}).items():
-                yield judgment.prompt_id, candidate, judgment.annotator, float(score)
+                if math.isfinite(score):
+                    yield judgment.prompt_id, candidate, judgment.annotator, float(score)
 
     return Table.of(rows(), level)
 

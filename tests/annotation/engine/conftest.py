@@ -16,9 +16,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
+from postgresql_server import binaries, new_database, started
 
 if importlib.util.find_spec("argilla_server") is None:
     collect_ignore_glob = ["test_*.py"]
@@ -68,45 +68,11 @@ def postgresql_server():
     if given:
         yield given.rstrip("/")
         return
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not binaries:
+    found = binaries()
+    if found is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    yield from started_postgresql(binaries[-1].parent)
-
-
-def started_postgresql(binaries):
-    """Start a server for this session alone and stop it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="prefkit-pg-"))
-    as_user = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        as_user = ["runuser", "-u", "postgres", "--"]
-    data = folder / "data"
-    initdb = [binaries / "initdb", "-D", data, "-U", "prefkit", "-A", "trust", "-E", "UTF8"]
-    quiet = {"check": True, "capture_output": True, "timeout": 120, "cwd": folder}
-    subprocess.run([*as_user, *initdb, "--no-sync"], **quiet)
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c shared_buffers=256MB"
-    control = [*as_user, binaries / "pg_ctl", "-D", data, "-w"]
-    start = [*control, "-o", options, "-l", folder / "log", "start"]
-    subprocess.run(start, check=True, timeout=120, cwd=folder, stdout=subprocess.DEVNULL)
-    try:
-        yield f"postgresql://prefkit@/{{database}}?host={folder}"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def new_database(server, name):
-    """Make an empty database; its address."""
-    from sqlalchemy import create_engine
-
-    place = server if "{database}" in server else server + "/{database}"
-    admin = create_engine(place.format(database="postgres"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    admin.dispose()
-    return place.format(database=name)
+    with started(found, "fsync=off", "shared_buffers=256MB") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
