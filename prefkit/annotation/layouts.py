@@ -138,15 +138,7 @@ class Comment(_Question):
 
 
 Question = Annotated[
-    Ranking
-    | Preference
-    | Decision
-    | Reasons
-    | Edit
-    | Rewrite
-    | Rating
-    | Choice
-    | Comment,
+    Ranking | Preference | Decision | Reasons | Edit | Rewrite | Rating | Choice | Comment,
     Field(discriminator="asks"),
 ]
 Asked = Ranking | Preference | Decision | Reasons | Edit | Rewrite | Rating | Choice | Comment
@@ -200,7 +192,7 @@ class Layout(_Strict):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Layout":
-        asked = [question.asks for question in self.questions]
+        asked: list[str] = [question.asks for question in self.questions]
         needed = NEEDED[self.kind]
         if asked.count(needed) != 1:
             raise ValueError(f'a {self.kind} layout has one question with asks = "{needed}"')
