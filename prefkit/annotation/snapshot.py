@@ -57,27 +57,18 @@ def take(
     listed = {dataset.name: client.records(dataset.id) for dataset in datasets}
     people = _people(client)
     seconds = working_seconds(
-        (r for records in listed.values() for record in records for r in record.responses),
+        (said for records in listed.values() for record in records for said in record.responses),
         config.longest_pause,
     )
     originals = {example.id: example.reference for example in examples}
-    found: list[Judgment] = []
-    dropped: list[Dropped] = []
-    warnings: list[str] = []
+    found = []
     for dataset in datasets:
         notes = read_notes(dataset)
         assert notes is not None  # _find refuses others
-        edited = guideline_sha256(dataset.guideline) != notes.guideline_sha256
-        if edited:
-            warnings.append(
-                f"the guideline of `{dataset.name}` was edited on the server; answers given after "
-                f"{dataset.updated_at[:19]} carry the hash of the new text."
-            )
         for record in listed[dataset.name]:
-            task = tasks.get(record.external_id)
-            if task is None:
-                dropped.append(_unknown(record))
-                continue
+            if record.external_id not in tasks:
+                continue  # dropped below
+            task = tasks[record.external_id]
             for response in record.responses:
                 said = Said(
                     task=task,
@@ -88,7 +79,9 @@ def take(
                     guideline_sha256=_read_then(dataset, notes, response),
                 )
                 found.append(judgment(said, notes.layout))
-    there = {record.external_id for records in listed.values() for record in records}
+    every = [record for records in listed.values() for record in records]
+    there = {record.external_id for record in every}
+    dropped = [_unknown(record) for record in every if record.external_id not in tasks]
     dropped += [_deleted(task) for name, task in tasks.items() if name not in there]
     overlap = {dataset.name: dataset.overlap for dataset in datasets}
     real, checks = _apart(found, key)
@@ -101,8 +94,8 @@ def take(
             for task in sorted(tasks.values(), key=lambda task: ADJUDICATES not in task.metadata)
         },
         half=sum(_half_ranked(one) for one in real),
-        unanswered=sum(not r.responses for records in listed.values() for r in records),
-        warnings=tuple(warnings),
+        unanswered=sum(not record.responses for record in every),
+        warnings=tuple(filter(None, map(_edited_guideline, datasets))),
     )
 
 
@@ -128,6 +121,17 @@ def _people(client: Client) -> dict[str, str]:
         users |= client.members(workspace_id)
     users |= client.all_users_if_allowed()
     return {user.id: name for name, user in users.items()}
+
+
+def _edited_guideline(dataset: Dataset) -> str:
+    """A warning when the guideline is not the one we pushed, else nothing."""
+    notes = read_notes(dataset)
+    if notes is None or guideline_sha256(dataset.guideline) == notes.guideline_sha256:
+        return ""
+    return (
+        f"the guideline of `{dataset.name}` was edited on the server; answers given after "
+        f"{dataset.updated_at[:19]} carry the hash of the new text."
+    )
 
 
 def _read_then(dataset: Dataset, notes: Notes, response: Response) -> str:
