@@ -138,7 +138,7 @@ def _anew(one: Shown, task: AnnotationTask) -> Shown:
         update={
             "id": content_id("adjudication", task.id),
             "shown_order": tuple(order),
-            "metadata": {ADJUDICATES: task.id},
+            "metadata": {ADJUDICATES: task.dataset},
         }
     )
     return dataclasses.replace(

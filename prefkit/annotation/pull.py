@@ -103,9 +103,9 @@ def _tasks(folder: Path) -> list[AnnotationTask]:
 def _datasets(
     source: str, pushes: Mapping[Path, Sequence[AnnotationTask]], workspace: Workspace
 ) -> tuple[str, ...]:
-    """Names of the datasets that SOURCE means, with those where their conflicts are settled.
+    """Names of the datasets that SOURCE means; `NAME` stands for `NAME-2` and the like too.
 
-    `NAME` stands for `NAME-2` and the like too.
+    A dataset and the one where its conflicts are settled come together: neither is whole alone.
     """
     known = {task.dataset for tasks in pushes.values() for task in tasks}
     wanted = {n for n in known if n == source or numbered(n, source)}
@@ -123,14 +123,14 @@ def _datasets(
                 f"{source}: {folder.name} pushed nothing to Argilla.",
                 hint="Name a push run, such as @annotate-push, or a dataset.",
             )
-    shown = {task.id for tasks in pushes.values() for task in tasks if task.dataset in wanted}
-    wanted |= {
-        task.dataset
+    settled = {
+        (task.metadata[ADJUDICATES], task.dataset)
         for tasks in pushes.values()
         for task in tasks
-        if task.metadata.get(ADJUDICATES) in shown
+        if ADJUDICATES in task.metadata
     }
-    return tuple(sorted(wanted))
+    together = [set(pair) for pair in settled if wanted & set(pair)]
+    return tuple(sorted(wanted.union(*together)))
 
 
 def _is_run(source: str, workspace: Workspace) -> bool:

@@ -25,7 +25,7 @@ from prefkit.records import (
 STAGE = "annotate-push"
 PULL_STAGE = "annotate-pull"
 ADJUDICATE_STAGE = "annotate-adjudicate"
-ADJUDICATES = "adjudicates"  # note in a task: id of the task whose conflict it settles
+ADJUDICATES = "adjudicates"  # note in a task: the dataset whose conflict it settles
 REFERENCE = "reference"  # model name of a candidate that is an example's own answer
 
 

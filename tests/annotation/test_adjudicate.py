@@ -9,6 +9,7 @@ from prefkit.annotation.adjudicate import plan_adjudicate
 from prefkit.annotation.agreement import plan_agreement, run_agreement
 from prefkit.annotation.answers import Said, judgment
 from prefkit.annotation.client import Response
+from prefkit.annotation.pull import plan_pull
 from prefkit.annotation.push import plan_push
 from prefkit.annotation.review import review
 from prefkit.annotation.screen import record
@@ -94,7 +95,7 @@ def test_the_adjudicator_sees_the_same_answers_under_another_id_and_nobodys_vote
         before = by_prompt[one.task.prompt_id]
         assert sorted(one.task.shown_order) == sorted(before.shown_order)
         assert one.task.id != before.id
-        assert one.task.metadata == {"adjudicates": before.id}
+        assert one.task.metadata == {"adjudicates": "huts"}
         shown = str(record(one, plan.layout.layout))
         assert not re.search(r"\b(ada|ben|cem)\b", shown)
     texts = {
@@ -155,6 +156,18 @@ def test_an_answer_to_an_adjudication_is_marked(workspace):
     said = judgment(Said(task, response, "dot"), plan.layout.layout)
     assert said.adjudicated
     assert said.ranks == {name: place for place, name in enumerate(task.shown_order, 1)}
+
+
+@pytest.mark.parametrize("source", ["huts", "huts-adjudication", "@annotate-adjudicate"])
+def test_a_dataset_and_its_adjudication_are_pulled_together(workspace, source):
+    push, _, _ = conflicting(workspace)
+    shown = planned(workspace).shown
+    tasks = [one.task.model_copy(update={"dataset": "huts-adjudication"}) for one in shown]
+    files = [push / "data" / "tasks.jsonl"]
+    finished(workspace, "annotate-adjudicate", {"tasks": tasks}, files)
+    plan = plan_pull(source, AnnotateConfig(), workspace)
+    assert plan.datasets == ("huts", "huts-adjudication")
+    assert len(plan.tasks) == 5
 
 
 def test_an_adjudicated_review_follows_the_adjudicator_alone():
