@@ -51,7 +51,7 @@ def tokens(text: str) -> list[str]:
         found = _ASCII_TOKEN.findall(text.lower())
     else:
         found = [lowered(token) for token in _TOKEN.findall(text)]
-    if all(len(token) <= MAX_TOKEN for token in found):
+    if not found or max(map(len, found)) <= MAX_TOKEN:
         return found
     return [part for token in found for part in _parts(token)]
 

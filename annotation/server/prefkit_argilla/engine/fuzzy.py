@@ -40,13 +40,15 @@ def edit_distances(token: str, terms: list[str]) -> np.ndarray:
     """Insertions, deletions and replacements between a token and each term, shape (terms,)."""
     lengths = np.array([len(term) for term in terms])
     width = int(lengths.max())
-    packed = np.array(terms, dtype=f"<U{width}").view("<u4").reshape(len(terms), width)
-    row = np.tile(np.arange(width + 1, dtype=np.int16), (len(terms), 1))
+    letters = np.array(terms, dtype=f"<U{width}").view("<u4").reshape(len(terms), width)
+    letters = np.ascontiguousarray(
+        letters.T
+    )  # one row of the table below is one place of all terms
+    table = np.repeat(np.arange(width + 1, dtype=np.int16)[:, None], len(terms), axis=1)
     for number, char in enumerate(token, start=1):
-        above, row = row, np.empty_like(row)
-        row[:, 0] = number
+        replaced = table[:-1] + (letters != ord(char))
+        table[1:] = np.minimum(replaced, table[1:] + 1)
+        table[0] = number
         for place in range(1, width + 1):
-            replaced = above[:, place - 1] + (packed[:, place - 1] != ord(char))
-            moved = np.minimum(above[:, place], row[:, place - 1]) + 1
-            row[:, place] = np.minimum(replaced, moved)
-    return row[np.arange(len(terms)), lengths]
+            np.minimum(table[place], table[place - 1] + 1, out=table[place])
+    return table[lengths, np.arange(len(terms))]

@@ -161,8 +161,7 @@ def _claimed(connection: Connection, noted: list[Row]) -> set[int]:
         {"first": min(marks), "last": max(marks)},
     )
     claimed = {row.doc for row in now if marks.get(row.doc) == row.mark}
-    for doc in sorted(claimed):
-        run(connection, "DELETE FROM prefkit_dirty WHERE doc = :doc", {"doc": doc})
+    _many(connection, "DELETE FROM prefkit_dirty WHERE doc = ?", [(doc,) for doc in claimed])
     return claimed
 
 
@@ -204,18 +203,15 @@ def _learn(
     documents: list[tuple[int, list[Segments]]],
 ) -> None:
     """Add the records' tokens to the vocabulary, which misspelt words are compared with."""
-    words = {
-        (dataset, int(column.exact), len(token), token)
-        for _, parts in documents
-        for column, part in zip(columns, parts, strict=True)
-        for segment in part
-        for token in segment
-    }
+    words: dict[bool, set[str]] = {False: set(), True: set()}
+    for _, parts in documents:
+        for column, part in zip(columns, parts, strict=True):
+            words[column.exact].update(*part)
     _many(
         connection,
         "INSERT INTO prefkit_vocabulary (dataset, exact, length, term) VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO NOTHING",
-        sorted(words),
+        sorted((dataset, int(exact), len(w), w) for exact, found in words.items() for w in found),
     )
 
 
@@ -242,14 +238,13 @@ def _vectors(database: Database, wait: float) -> int:
             "SELECT n.doc, n.settings_id, n.mark, v.value FROM prefkit_dirty_vectors AS n "
             "JOIN prefkit_docs AS d ON d.doc = n.doc "
             "JOIN vectors AS v ON v.record_id = d.record_id "
-            "AND v.vector_settings_id = n.settings_id LIMIT :batch",
+            "AND v.vector_settings_id = n.settings_id ORDER BY n.doc LIMIT :batch",
             {"batch": BATCH},
         )
     if noted:
         packed = [(row, _packed(row.value)) for row in noted]
         with database.writing(wait) as connection:
-            for row, value in packed:
-                _store_vector(connection, row, value)
+            _store_vectors(connection, packed)
     return len(noted)
 
 
@@ -262,34 +257,55 @@ def _packed(stored: Any) -> bytes | None:  # JSON, parsed or not
     return (value / norm).astype("<f4").tobytes()
 
 
-def _store_vector(connection: Connection, row: Row, value: bytes | None) -> None:
-    named = {"doc": row.doc, "id": row.settings_id}
-    mine = "doc = :doc AND settings_id = :id"
-    claimed = run(
+def _store_vectors(connection: Connection, packed: list[tuple[Row, bytes | None]]) -> None:
+    taken = _claimed_vectors(connection, [row for row, _ in packed])
+    packed = [(row, value) for row, value in packed if (row.doc, row.settings_id) in taken]
+    for settings_id in {row.settings_id for row, _ in packed}:
+        mine = [(row.doc, value) for row, value in packed if row.settings_id == settings_id]
+        # The counter's row is locked until the commit: changes appear in the order of their numbers.
+        change = rows(
+            connection,
+            "INSERT INTO prefkit_vector_sets (settings_id, change) VALUES (:id, 1) "
+            "ON CONFLICT (settings_id) DO UPDATE SET change = prefkit_vector_sets.change + 1 "
+            "RETURNING change",
+            {"id": settings_id},
+        )[0].change
+        _many(
+            connection,
+            "DELETE FROM prefkit_vectors WHERE settings_id = ? AND doc = ?",
+            [(str(settings_id), doc) for doc, value in mine if value is None],
+        )
+        _many(
+            connection,
+            "INSERT INTO prefkit_vectors (settings_id, doc, change, value) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (settings_id, doc) DO UPDATE "
+            "SET change = excluded.change, value = excluded.value",
+            [(str(settings_id), doc, change, value) for doc, value in mine if value is not None],
+        )
+
+
+def _claimed_vectors(connection: Connection, noted: list[Row]) -> set[tuple[int, Any]]:
+    """Take the notes that still say what was read, as `_claimed` does."""
+    marks = {(row.doc, row.settings_id): row.mark for row in noted}
+    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE"
+    docs = [row.doc for row in noted]
+    now = rows(
         connection,
-        f"DELETE FROM prefkit_dirty_vectors WHERE {mine} AND mark = :mark",
-        {**named, "mark": row.mark},
+        "SELECT doc, settings_id, mark FROM prefkit_dirty_vectors "
+        f"WHERE doc BETWEEN :first AND :last {lock}",
+        {"first": min(docs), "last": max(docs)},
     )
-    if not claimed:
-        return
-    if value is None:
-        run(connection, f"DELETE FROM prefkit_vectors WHERE {mine}", named)
-        return
-    # The counter's row is locked until the commit, so changes appear in the order of their numbers.
-    run(
+    taken = {
+        (row.doc, row.settings_id)
+        for row in now
+        if marks.get((row.doc, row.settings_id)) == row.mark
+    }
+    _many(
         connection,
-        "INSERT INTO prefkit_vector_sets (settings_id, change) VALUES (:id, 1) "
-        "ON CONFLICT (settings_id) DO UPDATE SET change = prefkit_vector_sets.change + 1",
-        {"id": row.settings_id},
+        "DELETE FROM prefkit_dirty_vectors WHERE doc = ? AND settings_id = ?",
+        [(doc, str(settings_id)) for doc, settings_id in taken],
     )
-    run(
-        connection,
-        "INSERT INTO prefkit_vectors (settings_id, doc, change, value) "
-        "SELECT :id, :doc, change, :value FROM prefkit_vector_sets WHERE settings_id = :id "
-        "ON CONFLICT (settings_id, doc) DO UPDATE "
-        "SET change = excluded.change, value = excluded.value",
-        {**named, "value": value},
-    )
+    return taken
 
 
 # Deleted records

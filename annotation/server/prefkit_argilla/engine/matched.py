@@ -13,17 +13,17 @@ class Matched:
 
     Attributes:
         condition: Holds for what is found.
-        join: Tables that the score needs.
+        tables: `d` joined with what the score needs.
         joined_condition: The same condition, said with these tables.
         score: How well; the more the better.
     """
 
     condition: str
-    join: str = ""
+    tables: str = ""
     joined_condition: str = ""
     score: str = "1.0"
 
     @property
     def ranked(self) -> bool:
         """Whether some records are found better than others."""
-        return bool(self.join)
+        return bool(self.tables)

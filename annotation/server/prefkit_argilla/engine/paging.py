@@ -110,7 +110,7 @@ class Selection:
 
     def _joined(self) -> str:
         assert self.text is not None
-        return f"prefkit_docs AS d {self.text.join}"
+        return self.text.tables
 
     def _joined_where(self) -> str:
         assert self.text is not None

@@ -173,8 +173,15 @@ class _Parser:
             self.at = at + 1
         else:
             self.at = at + 1
-            slop = self._number() if self.text[self.at : self.at + 1] == "~" else 0
-            self._join(Phrase("".join(said), slop))
+            self._join(Phrase("".join(said), self._slop()))
+
+    def _slop(self) -> int:
+        if self.at >= self.end or self.text[self.at] != "~":
+            return 0
+        if self.at + 1 < self.end:
+            return self._number()
+        self.at += 1
+        return 0
 
     def _token(self) -> None:
         said: list[str] = []

@@ -87,15 +87,17 @@ class Sorting:
         mean: bool = False,
     ) -> Key:
         if slot is None:
-            return Key("NULL")
+            return Key("CAST(NULL AS INTEGER)")
         direction = _direction(descending)
         number = self.binder.bind(slot.number)
         who = "" if annotator is None else f" AND v.annotator = {self.binder.bind(annotator)}"
         mine = f"v.slot = {number}{who}"
+        # The plus makes SQLite look for a record's values, not for the record among all values.
+        its_own = f"v.doc = d.doc AND {'+' if self.is_sqlite else ''}{mine}"
         function = "avg" if mean and slot.numeric else "max" if descending else "min"
-        each = f"SELECT {function}(v.{slot.column}) FROM {slot.table} AS v WHERE v.doc = d.doc"
-        order = f"({each} AND {mine}){direction} NULLS LAST"
-        missing = f"NOT EXISTS (SELECT 1 FROM {slot.table} AS v WHERE v.doc = d.doc AND {mine})"
+        best = f"SELECT {function}(v.{slot.column}) FROM {slot.table} AS v WHERE {its_own}"
+        order = f"({best}){direction} NULLS LAST"
+        missing = f"NOT EXISTS (SELECT 1 FROM {slot.table} AS v WHERE {its_own})"
         if function == "avg":
             values = (
                 f"(SELECT v.doc, avg(v.number) AS value FROM {slot.table} AS v "
@@ -105,7 +107,7 @@ class Sorting:
         better = ">" if descending else "<"
         only_best = (
             f"NOT EXISTS (SELECT 1 FROM {slot.table} AS o WHERE o.doc = v.doc "
-            f"AND o.slot = v.slot AND o.annotator = v.annotator "
+            f"AND {'+' if self.is_sqlite else ''}o.slot = v.slot AND o.annotator = v.annotator "
             f"AND o.{slot.column} {better} v.{slot.column})"
         )
         values = (

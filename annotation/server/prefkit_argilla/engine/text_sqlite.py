@@ -88,8 +88,9 @@ def match(connection: Connection, dataset: int, node: Resolved, binder: Binder) 
         query = binder.bind(whole)
         return Matched(
             condition,
-            join=f"JOIN {name} ON {name}.rowid = d.doc",
-            joined_condition=f"{name} MATCH {query}",
+            # CROSS JOIN keeps SQLite from asking FTS5 once for every record.
+            tables=f"{name} CROSS JOIN prefkit_docs AS d",
+            joined_condition=f"{name} MATCH {query} AND d.doc = {name}.rowid",
             score=f"-bm25({name})",
         )
     better = [expression for leaf in positive(node) if (expression := _expression(leaf))]
@@ -98,7 +99,7 @@ def match(connection: Connection, dataset: int, node: Resolved, binder: Binder) 
     query = binder.bind(" OR ".join(better))
     return Matched(
         condition,
-        join=f"LEFT JOIN (SELECT rowid AS doc, -bm25({name}) AS score FROM {name} "
+        tables=f"prefkit_docs AS d LEFT JOIN (SELECT rowid AS doc, -bm25({name}) AS score FROM {name} "
         f"WHERE {name} MATCH {query}) AS ranked ON ranked.doc = d.doc",
         joined_condition=condition,
         score="coalesce(ranked.score, 1.0)",
@@ -190,10 +191,9 @@ def _within(columns: tuple[int, ...]) -> str:
 
 
 def _stored(column: Column, segments: Segments) -> str:
-    return _BETWEEN.join(
-        " ".join(filter(None, (_token(token, column.exact) for token in segment)))
-        for segment in segments
-    )
+    if column.exact:
+        return _BETWEEN.join(str(_token(role, exact=True)) for (role,) in segments)
+    return _BETWEEN.join(" ".join(segment) for segment in segments).translate(_DISGUISED)
 
 
 def _token(token: str, exact: bool) -> str | None:
