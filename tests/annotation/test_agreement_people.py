@@ -90,7 +90,7 @@ def decided(prompt, annotator, decision, **fields):
 
 def test_honest_annotators_are_flagged_in_at_most_one_report_of_twenty():
     config = AgreementConfig(least_excess=0)
-    reports = 100
+    reports = 60
     flagged = 0
     for seed in range(reports):
         rng = random.Random(seed)
@@ -256,6 +256,14 @@ def test_failed_checks_are_flagged_and_count_for_nothing_else():
     assert [(flag.annotator, flag.kind) for flag in found.flags] == [("ben", "attention")]
     assert "0 of 12" in found.flags[0].text
     assert outcome(votes[0], key) is None
+
+
+def test_three_failed_checks_are_enough_to_say_so():
+    votes = [decided(f"check {n}", "ben", "accept") for n in range(3)]
+    votes += [decided("p", who, "accept") for who in ("ada", "ben")]
+    key = {f"check {n}": "reject" for n in range(3)}
+    (flag,) = measure(votes, CONFIG, key=key).agreement.flags
+    assert "passed 0 of 3" in flag.text
 
 
 def test_a_prompt_shown_twice_tells_whether_an_annotator_repeats_themselves():

@@ -31,13 +31,13 @@ class Case:
 def raise_flags(cases: Sequence[Case], config: AgreementConfig) -> tuple[list[Flag], int]:
     """Flags for cases that are neither chance nor too small to matter.
 
-    A case is tested when it has `least_records`; p-values are adjusted over all tests of the
-    report, so that a report on annotators without habits has a flag in at most 5 % of cases.
+    A case is tested when it has `least_records`, an attention check always; p-values are adjusted
+    over all tests, so that of reports on annotators without habits at most 5 % have a flag.
 
     Returns:
         The flags, and how many tests were made.
     """
-    tested = [case for case in cases if case.habit.test.n >= config.least_records]
+    tested = [case for case in cases if case.habit.test.n >= _least(case, config)]
     adjusted = holm([case.habit.test.p_value for case in tested])
     flags = [
         Flag(
@@ -51,6 +51,10 @@ def raise_flags(cases: Sequence[Case], config: AgreementConfig) -> tuple[list[Fl
         if p_holm <= ERROR_RATE and _matters(case, config.least_excess)
     ]
     return sorted(flags, key=lambda flag: (flag.p_holm, flag.annotator, flag.kind)), len(tested)
+
+
+def _least(case: Case, config: AgreementConfig) -> int:
+    return 1 if case.kind == "attention" else config.least_records  # checks are few and exact
 
 
 def _matters(case: Case, least: float) -> bool:

@@ -1,6 +1,7 @@
 """The report on each annotator, and what in it is put to the test."""
 
 import dataclasses
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,7 @@ def _beside(main: Table) -> dict[str, list[Habit]]:
         ],
         "differs": [Habit(wilson(test.hits, test.n), test) for test in beside.differs],
         "reliability": [
-            Habit(wilson(rate * n, n) if rate == rate else wilson(0, 0), checks.UNTESTED)
+            Habit(wilson(0, 0) if math.isnan(rate) else wilson(rate * n, n), checks.UNTESTED)
             for rate, n in zip(reliable.accuracy.tolist(), reliable.records.tolist(), strict=True)
         ],
     }
