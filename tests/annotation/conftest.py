@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from desk import Desk
 
 from prefkit.annotation import server
 from prefkit.annotation.connection import Connection, connect_to
@@ -62,3 +63,20 @@ def argilla_server(live_server: Server) -> Connection:
 def dataset_name() -> str:
     """A name that no other test has used: they share one server."""
     return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def people(dataset_name: str) -> tuple[str, str]:
+    """Names that no other test has used: all share one server."""
+    return f"{dataset_name}-ada", f"{dataset_name}-bob"
+
+
+@pytest.fixture
+def desk(
+    workspace: Workspace,
+    argilla_server: Connection,
+    dataset_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Desk:
+    """A workspace to push from and pull into, and the server."""
+    return Desk(workspace, argilla_server, dataset_name, monkeypatch)

@@ -1,26 +1,16 @@
 import json
-import os
-import signal
 import stat
-import subprocess
-import sys
-import time
 
-import httpx
 import pytest
+from desk import order, read
 from made_runs import candidates, chunk, example, make_run, ranking_source
 
-from prefkit import runs
-from prefkit.annotation.client import Client
-from prefkit.annotation.pull import plan_pull, run_pull
-from prefkit.annotation.push import plan_push, run_push
 from prefkit.annotation.status import progress
 from prefkit.annotation.users import read_passwords
-from prefkit.config import AnnotateConfig, PairsConfig
+from prefkit.config import PairsConfig
 from prefkit.errors import PrefkitError
 from prefkit.pairs import plan_pairs, run_pairs
 from prefkit.records import Candidate, Example, Judgment, Message, PreferencePair, assistant, user
-from prefkit.storage import read_records
 
 pytestmark = [pytest.mark.argilla, pytest.mark.timeout(600)]
 
@@ -28,80 +18,6 @@ HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=alert(1)> & &lt; 🦜 "
     "مرحبا بالعالم \u202eabc \x07 <object data='javascript:alert(1)'>"
 )
-
-
-class Desk:
-    """A workspace of runs, the server, and people who answer through their own accounts."""
-
-    def __init__(self, workspace, connection, dataset, monkeypatch):
-        monkeypatch.setenv("ARGILLA_API_KEY", connection.api_key)
-        self.workspace = workspace
-        self.connection = connection
-        self.dataset = dataset
-        self.passwords = workspace.root / "passwords.txt"
-
-    def config(self, **more):
-        return AnnotateConfig(
-            **{
-                "server": self.connection.url,
-                "dataset": self.dataset,
-                "passwords": str(self.passwords),
-                "patience": 30.0,
-                **more,
-            }
-        )
-
-    def settings(self):
-        return runs.Settings(self.workspace, argv=("test",))
-
-    def push(self, source="@candidates", **more):
-        plan = plan_push(source, self.config(**more), self.workspace)
-        return run_push(plan, self.settings())
-
-    def pull(self, source=None, **more):
-        plan = plan_pull(source or self.dataset, self.config(**more), self.workspace)
-        return run_pull(plan, self.settings())
-
-    def client(self):
-        return Client(self.connection, 30.0)
-
-    def records(self, name=None):
-        with self.client() as client:
-            found = next(d for d in client.datasets() if d.name == (name or self.dataset))
-            return found, client.records(found.id)
-
-    def sign_in(self, name):
-        form = {"username": name, "password": read_passwords(self.passwords)[name]}
-        reply = httpx.post(f"{self.connection.url}/api/v1/token", data=form, timeout=60)
-        assert reply.status_code == 201, reply.text
-        token = reply.json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=f"{self.connection.url}/api/v1", headers=headers, timeout=60)
-
-    def answer(self, name, record, values, status="submitted"):
-        body = {"status": status, "values": {k: {"value": v} for k, v in values.items()} or None}
-        with self.sign_in(name) as http:
-            reply = http.post(f"/records/{record.id}/responses", json=body)
-        assert reply.status_code == 201, reply.text
-
-
-@pytest.fixture
-def people(dataset_name):
-    """Names that no other test has used: all share one server."""
-    return tuple(f"{dataset_name}-{name}" for name in ("ada", "bob"))
-
-
-@pytest.fixture
-def desk(workspace, argilla_server, dataset_name, monkeypatch):
-    return Desk(workspace, argilla_server, dataset_name, monkeypatch)
-
-
-def read(run, stream, model):
-    return list(read_records(run.path / "data" / f"{stream}.jsonl", model))
-
-
-def order(*ranks):
-    return [{"value": f"answer_{c}", "rank": r} for c, r in zip("abcdefgh", ranks, strict=False)]
 
 
 def test_pushing_twice_changes_nothing(desk, people):
@@ -239,24 +155,6 @@ def test_rankings_come_back_exactly_and_only_submitted_ones_make_pairs(desk, peo
     ).read_bytes()
 
 
-def test_what_an_admin_deletes_is_reported_and_never_lost_silently(desk, people):
-    ranking_source(desk.workspace, [3] * 3)
-    desk.push(annotators=people)
-    dataset, records = desk.records()
-    for record in records:
-        desk.answer(people[0], record, {"ranking": order(1, 2, 3)})
-        desk.answer(people[1], record, {"ranking": order(3, 2, 1)})
-    first = desk.pull()
-    with desk.client() as client:
-        client.call("DELETE", f"/datasets/{dataset.id}/records", ids=records[0].id)
-        client.call("DELETE", f"/users/{client.users()[people[1]].id}")
-    second = desk.pull()
-    assert first.manifest.totals["submitted"] == 6
-    assert second.manifest.totals["submitted"] == 2
-    assert second.manifest.dropped == {"gone-from-server": 4, "deleted-on-server": 1}
-    assert len(read(first, "judgments", Judgment)) == 6
-
-
 def test_a_review_flows_back_into_examples_and_pairs(desk, people):
     examples = [example(n, "test" if n == 3 else "train") for n in range(4)]
     streams = {
@@ -354,89 +252,3 @@ def test_status_counts_people_records_and_what_is_left(desk, people):
     ada, bob = (by_name[name] for name in people)
     assert (ada.submitted, ada.discarded, ada.pending) == (1, 1, 1)
     assert (bob.submitted, bob.pending) == (1, 2)
-
-
-def test_a_wrong_key_and_a_silent_server_are_one_clear_error_each(desk, monkeypatch):
-    ranking_source(desk.workspace, [3])
-    monkeypatch.setenv("ARGILLA_API_KEY", "wrong")
-    with pytest.raises(PrefkitError, match="refuses the API key"):
-        desk.push()
-    with pytest.raises(PrefkitError, match="does not answer"):
-        desk.push(server="http://127.0.0.1:9", patience=1.0)
-
-
-def test_a_push_survives_a_restart_of_the_server_in_its_midst(desk, live_server, monkeypatch):
-    monkeypatch.setattr("prefkit.annotation.push.BATCH", 20)
-    ranking_source(desk.workspace, [3] * 200)
-    plan = plan_push("@candidates", desk.config(server=None, patience=120.0), desk.workspace)
-    monkeypatch.setattr(
-        "prefkit.annotation.push.connect_to", lambda server, workspace: live_server.connection
-    )
-    sent = Client.put_records
-    calls = []
-
-    def put(self, dataset_id, records):
-        calls.append(1)
-        if len(calls) == 4:
-            process = subprocess.Popen(
-                [sys.executable, "-c", RESTART, str(live_server.workspace.root)]
-            )
-            time.sleep(1.0)
-            assert process.wait(timeout=180) == 0
-        sent(self, dataset_id, records)
-
-    url = live_server.connection.url
-    monkeypatch.setattr(Client, "put_records", put)
-    run = run_push(plan, desk.settings())
-    assert live_server.connection.url == url
-    assert run.manifest.totals["new"] == 200
-    desk.connection = live_server.connection
-    assert len({record.external_id for record in desk.records()[1]}) == 200
-
-
-RESTART = """
-import sys
-from pathlib import Path
-from urllib.parse import urlsplit
-from prefkit.annotation import server
-from prefkit.workspace import Workspace
-workspace = Workspace(Path(sys.argv[1]))
-port = urlsplit(server.running(workspace).url).port
-server.stop(workspace)
-server.serve_detached(workspace, port=port)
-"""
-
-
-def test_a_push_killed_in_its_midst_goes_on_and_ends_with_the_same_records(desk):
-    ranking_source(desk.workspace, [3] * 300)
-    flags = ["--server", desk.connection.url, "--dataset", desk.dataset, "--json"]
-    command = [sys.executable, "-c", SLOW, "annotate", "push", "@candidates", *flags]
-    process = subprocess.Popen(command, cwd=desk.workspace.root, env=os.environ.copy())
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        journals = list(desk.workspace.runs.glob("annotate-push-*/journal.jsonl"))
-        if journals and journals[0].read_bytes().count(b"\n") >= 3:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=30)
-    resumed = subprocess.run(
-        [*command, "--resume", "last"],
-        cwd=desk.workspace.root,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert resumed.returncode == 0, resumed.stderr
-    found = json.loads(resumed.stdout)
-    assert found["outputs"] == {"tasks": 300}
-    records = desk.records()[1]
-    assert len(records) == len({record.external_id for record in records}) == 300
-
-
-SLOW = """
-from prefkit.annotation import push
-from prefkit.cli import main
-push.BATCH = 10
-main()
-"""
