@@ -1,21 +1,16 @@
 """Two people contradict each other at a real server; a third settles it; pairs follow."""
 
 import pytest
+from desk import order, read
 from made_runs import ranking_source
-from test_push_pull_live import Desk, order
 
 from prefkit.annotation.adjudicate import plan_adjudicate, run_adjudicate
 from prefkit.annotation.agreement import plan_agreement, read_agreement, run_agreement
 from prefkit.config import AgreementConfig, PairsConfig
 from prefkit.pairs import plan_pairs, run_pairs
 from prefkit.records import Conflict, Judgment, PreferencePair
-from prefkit.storage import read_records
 
 pytestmark = [pytest.mark.argilla, pytest.mark.timeout(600)]
-
-
-def read(run, stream, model):
-    return list(read_records(run.path / "data" / f"{stream}.jsonl", model))
 
 
 def agreement(desk):
@@ -31,12 +26,9 @@ def adjudicate(desk, who, **config):
 
 
 @pytest.mark.parametrize("show_votes", [False, True])
-def test_an_adjudicator_settles_what_two_people_contradict_each_other_on(
-    workspace, argilla_server, dataset_name, monkeypatch, show_votes
-):
-    desk = Desk(workspace, argilla_server, dataset_name, monkeypatch)
-    ada, ben, cem = (f"{dataset_name}-{name}" for name in ("ada", "ben", "cem"))
-    ranking_source(workspace, [2, 2, 2])
+def test_an_adjudicator_settles_what_two_people_contradict_each_other_on(desk, people, show_votes):
+    (ada, ben), cem = people, f"{desk.dataset}-cem"
+    ranking_source(desk.workspace, [2, 2, 2])
     desk.push(annotators=(ada, ben), overlap=2)
     _, records = desk.records()
     for number, record in enumerate(records):
@@ -50,7 +42,7 @@ def test_an_adjudicator_settles_what_two_people_contradict_each_other_on(
     adjudicate(desk, cem, show_votes=show_votes)
     again = adjudicate(desk, cem, show_votes=show_votes)
     assert again.manifest.totals == {"new": 0, "there": 1}
-    name = f"{dataset_name}-adjudication"
+    name = f"{desk.dataset}-adjudication"
     _, (record,) = desk.records(name)
     desk.answer(cem, record, {"ranking": order(2, 1)})
 
@@ -62,7 +54,7 @@ def test_an_adjudicator_settles_what_two_people_contradict_each_other_on(
     found = read_agreement(agreement(desk).path)
     assert (found.conflicts, found.adjudicated, len(found.annotators)) == (0, 1, 2)
 
-    paired = run_pairs(plan_pairs("@annotate-pull", PairsConfig(), workspace), desk.settings())
+    paired = run_pairs(plan_pairs("@annotate-pull", PairsConfig(), desk.workspace), desk.settings())
     pairs = {pair.prompt_id: pair for pair in read(paired, "pairs/train", PreferencePair)}
     pair = pairs[conflict.prompt_id]
     assert pair.chosen_id == min(settled.ranks, key=settled.ranks.get)

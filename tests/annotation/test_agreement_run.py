@@ -120,6 +120,24 @@ def test_the_same_input_gives_the_same_report(workspace):
         assert (one.path / name).read_bytes() == (other.path / name).read_bytes()
 
 
+def test_an_interrupted_run_is_resumed_to_the_same_report(workspace, monkeypatch):
+    pulled(workspace)
+    whole = measured(workspace)
+    plan = plan_agreement("@annotate-pull", CONFIG, workspace)
+    with monkeypatch.context() as patch:
+        patch.setattr("prefkit.annotation.agreement.run.write_json", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_agreement(plan, Settings(workspace))
+    resumed = run_agreement(plan, Settings(workspace, resume="last"))
+    assert resumed.manifest.resumed == 1
+    for name in ("agreement.json", "data/conflicts.jsonl"):
+        assert (whole.path / name).read_bytes() == (resumed.path / name).read_bytes()
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def test_several_sources_are_joined_and_a_judgment_in_both_counts_once(workspace, tmp_path):
     write_jsonl(tmp_path / "one.jsonl", VOTES[:10])
     write_jsonl(tmp_path / "other.jsonl", VOTES[8:])

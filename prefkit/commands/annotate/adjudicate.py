@@ -31,5 +31,5 @@ def command(source: str, options: RunOptions, **flags: Any) -> None:  # values a
     """
     from prefkit.annotation.adjudicate import plan_adjudicate, run_adjudicate
 
-    next_step = "prefkit annotate pull @annotate-push, when the adjudicator is done"
+    next_step = "prefkit annotate pull @annotate-adjudicate, when the adjudicator is done"
     options.execute(plan_adjudicate, run_adjudicate, "annotate", flags, source, next_step=next_step)
