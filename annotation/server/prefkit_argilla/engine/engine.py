@@ -38,13 +38,13 @@ from prefkit_argilla.engine import (
     fuzzy,
     indexing,
     schema,
-    shuffling,
     text_postgresql,
     text_sqlite,
     vectors,
 )
 from prefkit_argilla.engine.binding import Binder
 from prefkit_argilla.engine.database import Busy, Database, open_database, rows
+from prefkit_argilla.engine.docsets import Condition
 from prefkit_argilla.engine.documents import GAP, indexed_columns
 from prefkit_argilla.engine.filters import Filters
 from prefkit_argilla.engine.matched import Matched
@@ -298,20 +298,13 @@ class SqlSearchEngine(SearchEngine):
             dataset = dataset_number(connection, dataset_id)
             if dataset is None:
                 return SearchResponses(items=[], total=0)
-            binder = Binder()
             slots = Slots(connection, dataset)
-            selection = self._selection(connection, dataset, slots, binder, query, filter)
-            keys = Sorting(connection, slots, binder).keys(sort) if sort else []
-            total = selection.count(connection, binder)
-            page: Page = []
-            if window.limit > 0 and window.offset < total:
-                if keys:
-                    page = selection.by_keys(connection, binder, total, keys, window)
-                else:
-                    shuffle = shuffling.random_score(str(user_id)) if user_id else None
-                    page = selection.by_score(
-                        connection, binder, total, shuffle, window.sql(binder)
-                    )
+            selection = self._selection(connection, dataset, slots, query, filter)
+            if sort:
+                keys = Sorting(connection, slots, selection.binder).keys(sort)
+                page, total = selection.by_keys(keys, window)
+            else:
+                page, total = selection.by_score(window, str(user_id) if user_id else None)
             return SearchResponses(items=_items(connection, page), total=total)
 
     async def similarity_search(
@@ -376,10 +369,8 @@ class SqlSearchEngine(SearchEngine):
                 return SearchResponses(items=[], total=0)
             among = None
             if query is not None or filter is not None:
-                binder = Binder()
                 slots = Slots(connection, dataset)
-                selection = self._selection(connection, dataset, slots, binder, query, filter)
-                among = _all_docs(connection, binder, selection)
+                among = self._selection(connection, dataset, slots, query, filter).docs()
             known = vectors.load(connection, settings.id, settings.dimensions)
             excluded = None if without is None else _doc(connection, without)
             page, total = vectors.nearest(known, vector, most, among, excluded)
@@ -392,15 +383,15 @@ class SqlSearchEngine(SearchEngine):
         connection: Connection,
         dataset: int,
         slots: Slots,
-        binder: Binder,
         query: TextQuery | None,
         filter: Filter | None,
     ) -> Selection:
-        conditions = [f"d.dataset = {binder.bind(dataset)}"]
+        binder = Binder()
         text = None if query is None else self._match(connection, dataset, query, binder)
+        conditions: list[Condition] = []
         if filter is not None:
-            conditions += Filters(connection, dataset, slots, binder).conditions(filter)
-        return Selection(conditions, text)
+            conditions = Filters(connection, dataset, slots, binder).conditions(filter)
+        return Selection(connection, dataset, binder, conditions, text)
 
     def _match(
         self, connection: Connection, dataset: int, query: TextQuery, binder: Binder
@@ -455,16 +446,6 @@ def _doc(connection: Connection, record_id: UUID) -> int | None:
     named = {"id": record_id.hex if connection.dialect.name == "sqlite" else str(record_id)}
     found = rows(connection, "SELECT doc FROM prefkit_docs WHERE record_id = :id", named)
     return found[0].doc if found else None
-
-
-def _all_docs(connection: Connection, binder: Binder, selection: Selection) -> np.ndarray:
-    """Every selected record; joined to one text, which is far faster to read than rows."""
-    joined = "group_concat(d.doc)"
-    if connection.dialect.name != "sqlite":
-        joined = "string_agg(CAST(d.doc AS text), ',')"
-    sql = f"SELECT {joined} AS docs FROM prefkit_docs AS d WHERE {selection.where}"
-    docs = rows(connection, sql, binder.values)[0].docs
-    return np.array((docs or "").split(",") if docs else [], dtype="<i8")
 
 
 def _direction(value: list[float], dimensions: int) -> np.ndarray:

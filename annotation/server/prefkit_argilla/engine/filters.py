@@ -1,4 +1,4 @@
-"""Argilla's filters as SQL conditions on `d`, a row of prefkit_docs."""
+"""Argilla's filters as conditions on `d`, a row of prefkit_docs."""
 
 import math
 from datetime import datetime
@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from prefkit_argilla.engine.binding import Binder
 from prefkit_argilla.engine.dates import moment
+from prefkit_argilla.engine.docsets import Condition
 from prefkit_argilla.engine.slots import Slot, Slots, annotator_number, identifier
 
 NOTHING = "1 = 0"
@@ -37,7 +38,7 @@ class Filters:
         self.binder = binder
         self.is_sqlite = connection.dialect.name == "sqlite"
 
-    def conditions(self, filter: Filter) -> list[str]:
+    def conditions(self, filter: Filter) -> list[Condition]:
         """What all must hold.
 
         Raises:
@@ -47,10 +48,10 @@ class Filters:
             return [condition for inner in filter.filters for condition in self.conditions(inner)]
         return [self._condition(filter)]
 
-    def _condition(self, filter: TermsFilter | RangeFilter) -> str:
+    def _condition(self, filter: TermsFilter | RangeFilter) -> Condition:
         scope = filter.scope
         if isinstance(scope, RecordFilterScope):
-            return self._on_record(filter, RecordSortField(scope.property))
+            return Condition(self._on_record(filter, RecordSortField(scope.property)))
         if isinstance(scope, MetadataFilterScope):
             return self._on_slot(filter, self.slots.metadata(scope.metadata_property))
         if isinstance(scope, SuggestionFilterScope):
@@ -108,17 +109,16 @@ class Filters:
 
     def _on_slot(
         self, filter: TermsFilter | RangeFilter, slot: Slot | None, annotator: int | None = None
-    ) -> str:
-        if slot is None:
-            return NOTHING
-        values = self._values(filter, slot)
-        if values == NOTHING:
-            return NOTHING
+    ) -> Condition:
+        values = NOTHING if slot is None else self._values(filter, slot)
+        if slot is None or values == NOTHING:
+            return Condition(NOTHING)
         by_whom = "" if annotator is None else f" AND v.annotator = {self.binder.bind(annotator)}"
-        return (
-            f"d.doc IN (SELECT v.doc FROM {slot.table} AS v "
-            f"WHERE v.slot = {self.binder.bind(slot.number)}{by_whom} AND {values})"
+        docs = (
+            f"SELECT v.doc FROM {slot.table} AS v "
+            f"WHERE v.slot = {self.binder.bind(slot.number)}{by_whom} AND {values}"
         )
+        return Condition(f"d.doc IN ({docs})", docs)
 
     def _values(self, filter: TermsFilter | RangeFilter, slot: Slot) -> str:
         column = f"v.{slot.column}"
@@ -143,7 +143,9 @@ class Filters:
 
     # Responses
 
-    def _on_response(self, filter: TermsFilter | RangeFilter, scope: ResponseFilterScope) -> str:
+    def _on_response(
+        self, filter: TermsFilter | RangeFilter, scope: ResponseFilterScope
+    ) -> Condition:
         annotator = None
         if scope.user is not None:
             annotator = annotator_number(self.connection, scope.user.id)
@@ -153,21 +155,25 @@ class Filters:
             return self._on_status(filter.values, annotator)
         raise UnprocessableEntityError(f"Cannot filter responses by {scope.property!r}.")
 
-    def _on_status(self, values: list[str], annotator: int | None) -> str:
-        by_whom = "" if annotator is None else f" AND r.annotator = {self.binder.bind(annotator)}"
+    def _on_status(self, values: list[str], annotator: int | None) -> Condition:
+        """Responses of a status; `pending` is the lack of any response, of the user's if given."""
         given = [str(value) for value in values if value != ResponseStatusFilter.pending]
-        options = []
-        if len(given) < len(values):
-            options.append(
-                f"NOT EXISTS (SELECT 1 FROM prefkit_responses AS r WHERE r.doc = d.doc{by_whom})"
-            )
-        if given:
-            options.append(
-                "d.doc IN (SELECT r.doc FROM prefkit_responses AS r "
-                f"WHERE r.status IN {self.binder.bind_all(given)}{by_whom} "
-                f"AND r.dataset = {self.binder.bind(self.dataset)})"
-            )
-        return f"({' OR '.join(options)})" if options else NOTHING
+        docs = (
+            "SELECT r.doc FROM prefkit_responses AS r "
+            f"WHERE r.dataset = {self.binder.bind(self.dataset)}"
+        )
+        if annotator is not None:
+            docs += f" AND r.annotator = {self.binder.bind(annotator)}"
+        if len(given) == len(values):
+            docs += f" AND r.status IN {self.binder.bind_all(given)}" if given else " AND 1 = 0"
+            return Condition(f"d.doc IN ({docs})", docs)
+        if not given:
+            return Condition(f"d.doc NOT IN ({docs})", docs, inverted=True)
+        status = f"r.status IN {self.binder.bind_all(given)}"
+        if annotator is None:
+            return Condition(f"(d.doc NOT IN ({docs}) OR d.doc IN ({docs} AND {status}))")
+        docs += f" AND NOT {status}"  # a user has one response to a record
+        return Condition(f"d.doc NOT IN ({docs})", docs, inverted=True)
 
 
 def _ids(values: list[str]) -> list[UUID]:

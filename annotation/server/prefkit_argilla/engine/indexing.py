@@ -262,7 +262,7 @@ def _store_vectors(connection: Connection, packed: list[tuple[Row, bytes | None]
     packed = [(row, value) for row, value in packed if (row.doc, row.settings_id) in taken]
     for settings_id in {row.settings_id for row, _ in packed}:
         mine = [(row.doc, value) for row, value in packed if row.settings_id == settings_id]
-        # The counter's row is locked until the commit: changes appear in the order of their numbers.
+        # The counter's row is locked until the commit, so changes appear in their numbers' order.
         change = rows(
             connection,
             "INSERT INTO prefkit_vector_sets (settings_id, change) VALUES (:id, 1) "

@@ -23,26 +23,17 @@ from prefkit_argilla.engine.slots import Slot, Slots, annotator_number
 
 
 @dataclasses.dataclass(frozen=True)
-class Walk:
-    """Values in their order from an index, which spares looking at every record.
+class Key:
+    """One thing to sort by.
 
     Attributes:
-        values: A table `w` with one row (doc, value) for each record that has a value.
-        order: By what to sort `w`.
-        missing: Holds for records `d` without a value.
+        order: As an expression on `d`.
+        walk: A SELECT of the records that have a value, in its order, where an index has it; a
+            record with several values stands there several times.
     """
 
-    values: str
     order: str
-    missing: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Key:
-    """One thing to sort by: as an expression on `d`, and as a walk where there is an index."""
-
-    order: str
-    walk: Walk | None = None
+    walk: str | None = None
 
 
 class Sorting:
@@ -97,27 +88,17 @@ class Sorting:
         function = "avg" if mean and slot.numeric else "max" if descending else "min"
         best = f"SELECT {function}(v.{slot.column}) FROM {slot.table} AS v WHERE {its_own}"
         order = f"({best}){direction} NULLS LAST"
-        missing = f"NOT EXISTS (SELECT 1 FROM {slot.table} AS v WHERE {its_own})"
         if function == "avg":
-            values = (
-                f"(SELECT v.doc, avg(v.number) AS value FROM {slot.table} AS v "
-                f"WHERE {mine} GROUP BY v.doc) AS w"
+            walk = (
+                f"SELECT v.doc FROM {slot.table} AS v WHERE {mine} "
+                f"GROUP BY v.doc ORDER BY avg(v.number){direction}, v.doc"
             )
-            return Key(order, Walk(values, f"w.value{direction}", missing))
-        better = ">" if descending else "<"
-        only_best = (
-            f"NOT EXISTS (SELECT 1 FROM {slot.table} AS o WHERE o.doc = v.doc "
-            f"AND {'+' if self.is_sqlite else ''}o.slot = v.slot AND o.annotator = v.annotator "
-            f"AND o.{slot.column} {better} v.{slot.column})"
-        )
-        values = (
-            f"(SELECT v.doc, v.{slot.column} AS value FROM {slot.table} AS v "
-            f"WHERE {mine} AND {only_best}) AS w"
-        )
-        by_value = f"w.value{direction}"
+            return Key(order, walk)
+        by_value = f"v.{slot.column}{direction}"
         if not self.is_sqlite and not slot.numeric:
-            by_value = f"left(w.value, 200){direction}, {by_value}"
-        return Key(order, Walk(values, by_value, missing))
+            by_value = f"left(v.term, 200){direction}, {by_value}"
+        walk = f"SELECT v.doc FROM {slot.table} AS v WHERE {mine} ORDER BY {by_value}, v.doc"
+        return Key(order, walk)
 
     def _by_response(self, scope: ResponseFilterScope, descending: bool) -> Key:
         annotator = None
@@ -125,9 +106,7 @@ class Sorting:
             annotator = annotator_number(self.connection, scope.user.id)
         if scope.question:
             slot = self.slots.response(scope.question)
-            key = self._by_slot(slot, descending, annotator, mean=annotator is None)
-            several_terms = slot is not None and not slot.numeric and annotator is None
-            return dataclasses.replace(key, walk=None) if several_terms else key
+            return self._by_slot(slot, descending, annotator, mean=annotator is None)
         if scope.property != "status":
             raise UnprocessableEntityError(f"Cannot sort responses by {scope.property!r}.")
         who = "" if annotator is None else f" AND r.annotator = {self.binder.bind(annotator)}"

@@ -60,7 +60,8 @@ def match(connection: Connection, dataset: int, node: Resolved, binder: Binder) 
     whole = _expression(node)
     return Matched(
         condition,
-        tables=f"prefkit_docs AS d LEFT JOIN prefkit_text AS x ON x.doc = d.doc AND x.dataset = {number}",
+        tables="prefkit_docs AS d LEFT JOIN prefkit_text AS x "
+        f"ON x.doc = d.doc AND x.dataset = {number}",
         joined_condition=condition
         if whole is None
         else f"x.lexemes @@ CAST({binder.bind(whole)} AS tsquery)",

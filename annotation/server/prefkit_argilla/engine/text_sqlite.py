@@ -99,7 +99,8 @@ def match(connection: Connection, dataset: int, node: Resolved, binder: Binder) 
     query = binder.bind(" OR ".join(better))
     return Matched(
         condition,
-        tables=f"prefkit_docs AS d LEFT JOIN (SELECT rowid AS doc, -bm25({name}) AS score FROM {name} "
+        tables="prefkit_docs AS d LEFT JOIN ("
+        f"SELECT rowid AS doc, -bm25({name}) AS score FROM {name} "
         f"WHERE {name} MATCH {query}) AS ranked ON ranked.doc = d.doc",
         joined_condition=condition,
         score="coalesce(ranked.score, 1.0)",
