@@ -21,6 +21,7 @@ FLAGS = (
     "--window-size=1500,1100 --lang=en-US"
 )
 PATIENCE = 30.0
+FOCUSED = "return document.activeElement.closest('.draggable') !== null"  # keys go to the ranking
 Found = WebElement | list[WebElement] | bool | None
 
 
@@ -59,6 +60,7 @@ class Page:
 
     def rank_by_keys(self, keys: str) -> None:
         """Press a digit an answer: the place of the first answer, of the second, …"""
+        self.until(lambda: self.browser.execute_script(FOCUSED))
         for key in keys:
             ActionChains(self.browser).send_keys(key).pause(0.4).perform()
 

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from prefkit.annotation import server
 from prefkit.annotation.connection import check, connect_to
-from prefkit.annotation.environment import data_folder
+from prefkit.annotation.environment import data_folder, server_python
 from prefkit.errors import PrefkitError
 from prefkit.workspace import Workspace
 
@@ -207,6 +208,39 @@ def test_stopping_leaves_nothing_behind(server_environment, tmp_path):
     assert not (data_folder(workspace) / "server.json").exists()
 
 
+def test_an_upgrade_keeps_the_database_as_it_was(server_environment, tmp_path):
+    workspace = Workspace(tmp_path)
+    server.serve_detached(workspace, port=0)
+    server.stop(workspace)
+    folder = data_folder(workspace)
+    database = folder / "data" / "argilla.db"
+    older = {
+        "ARGILLA_DATABASE_URL": f"sqlite+aiosqlite:///{database}",
+        "ARGILLA_HOME_PATH": str(folder / "data"),
+    }
+    command = [str(server_python(workspace)), "-m", "argilla_server", "database", "migrate"]
+    subprocess.run([*command, "--revision", "2.4"], env=older, check=True, capture_output=True)
+    assert revision(database) == "660d6c6b3360"
+    server.serve_detached(workspace, port=0)
+    server.stop(workspace)
+    assert revision(database) != "660d6c6b3360"
+    (copy,) = (folder / "backups").iterdir()
+    assert revision(copy) == "660d6c6b3360"
+
+
+def test_a_database_of_a_newer_argilla_is_refused_and_not_touched(server_environment, tmp_path):
+    workspace = Workspace(tmp_path)
+    server.serve_detached(workspace, port=0)
+    server.stop(workspace)
+    database = data_folder(workspace) / "data" / "argilla.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'fffffffffffe'")
+    with pytest.raises(PrefkitError, match="newer version made it"):
+        server.serve_detached(workspace, port=0)
+    assert revision(database) == "fffffffffffe"
+    assert server.running(workspace) is None
+
+
 def test_a_killed_parent_takes_its_programs_along(server_environment, tmp_path):
     workspace = Workspace(tmp_path)
     running = server.serve_detached(workspace, port=0)
@@ -228,6 +262,11 @@ def statuses(http, dataset):
 
 def children_of(pid):
     return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def revision(database):
+    with sqlite3.connect(database) as connection:
+        return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
 
 def alive(pid):
