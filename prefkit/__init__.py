@@ -37,8 +37,6 @@ _PUBLIC = {
     "plan_pairs": "prefkit.pairs",
     "run_pairs": "prefkit.pairs",
     "check_pairs": "prefkit.pairs",
-    "plan_agreement": "prefkit.annotation.agreement",
-    "run_agreement": "prefkit.annotation.agreement",
     "plan_train": "prefkit.training.run",
     "run_train": "prefkit.training.run",
     "plan_eval": "prefkit.evaluation.run",

@@ -221,6 +221,10 @@ class Client:
                 return there[name]
             raise
 
+    def set_password(self, user_id: str, password: str) -> None:
+        """Give a user another password; needs an owner's key."""
+        self.call("PATCH", f"/users/{user_id}", {"password": password})
+
     def add_member(self, workspace_id: str, user_id: str) -> None:
         """Let a user into a workspace; no matter if they are in already."""
         try:

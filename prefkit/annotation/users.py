@@ -67,6 +67,25 @@ def let_in(client: Client, people: People, workspace_id: str, file: Path) -> Non
             client.add_member(workspace_id, user.id)
 
 
+def renew_passwords(client: Client, names: Sequence[str], file: Path) -> None:
+    """Give users new random passwords, written to `file` before they count.
+
+    Raises:
+        PrefkitError: A user is unknown, the key is not an owner's, or the file cannot be written.
+    """
+    users = client.users()
+    unknown = [name for name in names if name not in users]
+    if unknown:
+        raise PrefkitError(
+            f"{client.where} has no user {', '.join(unknown)}.",
+            hint=f"It has {', '.join(sorted(users))}.",
+        )
+    fresh = {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in names}
+    _write(file, read_passwords(file) | fresh, client.url)
+    for name, password in fresh.items():
+        client.set_password(users[name].id, password)
+
+
 def read_passwords(file: Path) -> dict[str, str]:
     """Passwords by user name of a file that `let_in` wrote; empty when there is none."""
     try:
@@ -86,5 +105,5 @@ def _write(file: Path, passwords: Mapping[str, str], url: str) -> None:
         write_bytes(file, ("\n".join(lines) + "\n").encode(), mode=0o600)
     except OSError as error:
         raise PrefkitError(
-            f"{file}: passwords cannot be written: {error.strerror}. No user was made."
+            f"{file}: passwords cannot be written: {error.strerror}. Nothing was changed."
         ) from error

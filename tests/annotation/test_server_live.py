@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from prefkit.annotation import server
+from prefkit.annotation.client import Client
 from prefkit.annotation.connection import check, connect_to
 from prefkit.annotation.environment import data_folder, server_python
+from prefkit.annotation.users import read_passwords, renew_passwords
 from prefkit.errors import PrefkitError
 from prefkit.workspace import Workspace
 
@@ -109,6 +111,25 @@ def test_secrets_are_readable_by_the_user_alone_and_never_logged(live_server):
     for secret in (owner["password"], owner["api_key"], owner["secret_key"]):
         assert secret not in logs
         assert secret not in commands
+
+
+def test_a_lost_password_is_replaced_and_stands_in_one_private_file(
+    argilla_server, dataset_name, tmp_path
+):
+    name = f"{dataset_name}-0"
+    with client(argilla_server) as http:
+        add_annotators(http, 1, dataset_name)
+    file = tmp_path / "new.txt"
+    with Client(argilla_server) as mine:
+        renew_passwords(mine, [name], file)
+        with pytest.raises(PrefkitError, match="has no user nobody"):
+            renew_passwords(mine, ["nobody"], file)
+    fresh = read_passwords(file)[name]
+    token = argilla_server.url + "/api/v1/token"
+    old = httpx.post(token, data={"username": name, "password": "long-enough"})
+    assert old.status_code == 401
+    assert said(httpx.post(token, data={"username": name, "password": fresh}))["access_token"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_two_servers_on_one_folder_are_refused(live_server):

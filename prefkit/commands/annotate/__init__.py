@@ -2,7 +2,7 @@
 
 import click
 
-from prefkit.commands.annotate import adjudicate, agreement, pull, push, server, status
+from prefkit.commands.annotate import adjudicate, agreement, pull, push, server, status, users
 
 
 @click.group("annotate")
@@ -19,6 +19,7 @@ command.add_command(server.serve)
 command.add_command(server.stop)
 command.add_command(push.push)
 command.add_command(status.status)
+command.add_command(users.users)
 command.add_command(pull.pull)
 command.add_command(agreement.command)
 command.add_command(adjudicate.command)
