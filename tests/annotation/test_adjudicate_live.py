@@ -8,7 +8,7 @@ from prefkit.annotation.adjudicate import plan_adjudicate, run_adjudicate
 from prefkit.annotation.agreement import plan_agreement, read_agreement, run_agreement
 from prefkit.config import AgreementConfig, PairsConfig
 from prefkit.pairs import plan_pairs, run_pairs
-from prefkit.records import Conflict, Judgment, PreferencePair
+from prefkit.records import Conflict, Example, Judgment, PreferencePair
 
 pytestmark = [pytest.mark.argilla, pytest.mark.timeout(600)]
 
@@ -61,3 +61,26 @@ def test_an_adjudicator_settles_what_two_people_contradict_each_other_on(desk, p
     assert pair.metadata == {"adjudicated": "true"}
     assert pair.votes_for + pair.votes_against == 3
     assert len(pairs) == 3
+
+
+def test_an_adjudicated_review_becomes_an_example(desk, people):
+    (ada, ben), cem = people, f"{desk.dataset}-cem"
+    ranking_source(desk.workspace, [2, 2])
+    desk.push("@clean", layout="qa_review", annotators=people, overlap=2)
+    _, records = desk.records()
+    desk.answer(ada, records[0], {"decision": "accept"})
+    desk.answer(ben, records[0], {"decision": "reject", "reasons": ["wrong"]})
+    for name in people:
+        desk.answer(name, records[1], {"decision": "accept"})
+    assert len(read(desk.pull("@annotate-push"), "examples/train", Example)) == 1
+    (conflict,) = read(agreement(desk), "conflicts", Conflict)
+    assert conflict.question == "decision"
+    adjudicate(desk, cem)
+    _, (record,) = desk.records(f"{desk.dataset}-adjudication")
+    edited = {"decision": "edit", "edit": "Better said: ring the keeper."}
+    desk.answer(cem, record, edited)
+    examples = read(desk.pull("@annotate-adjudicate"), "examples/train", Example)
+    assert [example.reference for example in examples if "edited_from" in example.metadata] == [
+        "Better said: ring the keeper."
+    ]
+    assert len(examples) == 2
