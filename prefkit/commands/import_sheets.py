@@ -15,13 +15,13 @@ from prefkit.commands._options import RunOptions, run_options
 def command(source: str, files: tuple[Path, ...], options: RunOptions, **flags: Any) -> int:
     """Read filled-in workbooks of an eval run, unblind them, and decide again.
 
-    SOURCE is the eval run; FILES are workbooks or folders of them (default: its own sheets folder).
-    Writes a new run with the human judgments, the updated numbers, report and verdict, and exits
-    like eval.
+    SOURCE is the eval run; FILES are workbooks, folders of them (default: its own sheets folder),
+    or a pull of comparisons made in Argilla. Writes a new run with the human judgments, the updated
+    numbers, report and verdict, and exits like eval.
 
     \b
     prefkit import-sheets @eval returned/
-    prefkit import-sheets @eval rater-1.xlsx rater-2.xlsx --json
+    prefkit import-sheets @eval @annotate-pull --json
     """
     from prefkit.errors import EXIT_DONE
     from prefkit.evaluation.imported import plan_import, run_import

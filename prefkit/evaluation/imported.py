@@ -10,6 +10,7 @@ from prefkit.config import ImportSheetsConfig
 from prefkit.errors import PrefkitError
 from prefkit.evaluation import decision, human_import, human_sheets
 from prefkit.evaluation.human_import import Rating
+from prefkit.evaluation.human_pulled import Arm, pulled_ratings
 from prefkit.evaluation.results import FILE, ITEMS, Item, Results, read_results
 from prefkit.evaluation.run import KEY, LAYOUT, SHEETS, summary, write_outputs
 from prefkit.records import Candidate, Judgment
@@ -29,7 +30,8 @@ class ImportPlan(runs.Plan):
         results: Its results.
         items: Its items.
         ratings: What the raters said, unblinded.
-        rows: Rows that were handed out.
+        rows: Rows that were handed out; of a pull, the records somebody opened.
+        pulled: The judgments behind those ratings that come from a pull.
     """
 
     evaluation: Path
@@ -37,6 +39,7 @@ class ImportPlan(runs.Plan):
     items: tuple[Item, ...]
     ratings: tuple[Rating, ...]
     rows: int
+    pulled: tuple[Judgment, ...] = ()
 
 
 def plan_import(source: str, config: ImportSheetsConfig, workspace: Workspace) -> ImportPlan:
@@ -52,26 +55,26 @@ def plan_import(source: str, config: ImportSheetsConfig, workspace: Workspace) -
     """
     folder = workspace.run_folder(source)
     results = read_results(folder)
-    if not (folder / KEY).is_dir():
-        raise PrefkitError(
-            f"{folder.name}: this run wrote no sheets, so there is nothing to import.",
-            hint="Evaluate with `prefkit eval --funnel … --raters 2` first.",
+    pulls = [name for name in config.files if _is_pull(name, workspace)]
+    sheets = [Path(name) for name in config.files if name not in pulls]
+    inputs = [folder / FILE, folder / ITEMS]
+    ratings, rows, judgments = [], 0, []
+    if sheets or not pulls:
+        ratings, rows, more = _from_sheets(folder, sheets)
+        inputs += more
+    if pulls:
+        judgments, more = _from_pulls(pulls, workspace)
+        ratings += pulled_ratings(
+            judgments, {n: arm for (_, arm), n in _ids(folder, results).items()}
         )
-    key = human_sheets.read_key(folder / KEY)
-    layout_file = folder / LAYOUT
-    layout = validated(
-        json.loads(layout_file.read_text(encoding="utf-8")),
-        human_sheets.SheetLayout,
-        str(layout_file),
-    )
-    paths = [Path(name) for name in config.files] or [folder / SHEETS]
-    ratings = human_import.read_ratings(paths, key, layout)
+        rows += len(judgments)
+        inputs += more
     if not any(rating.tuned is not None for rating in ratings):
         raise PrefkitError(
-            f"{', '.join(map(str, paths))}: no row has an answer in `preference`.",
-            hint="Name the files that the raters sent back.",
+            f"{', '.join(config.files) or folder.name}: nobody has said which answer they prefer.",
+            hint="Name the files that the raters sent back, or a pull of this evaluation's "
+            "comparisons.",
         )
-    inputs = [folder / FILE, folder / ITEMS, layout_file, *human_import.files(paths)]
     return ImportPlan(
         stage=STAGE,
         config=config,
@@ -81,8 +84,44 @@ def plan_import(source: str, config: ImportSheetsConfig, workspace: Workspace) -
         results=results,
         items=tuple(read_records(folder / ITEMS, Item)),
         ratings=tuple(ratings),
-        rows=sum(len(rows) for rows in key.raters.values()),
+        rows=rows,
+        pulled=tuple(judgments),
     )
+
+
+def _is_pull(name: str, workspace: Workspace) -> bool:
+    """Whether a name in the place of a workbook is a run."""
+    return name.startswith("@") or any(
+        (folder / "manifest.json").is_file() for folder in (Path(name), workspace.runs / name)
+    )
+
+
+def _from_sheets(folder: Path, paths: list[Path]) -> tuple[list[Rating], int, list[Path]]:
+    """Ratings of workbooks, how many rows were handed out, and what was read."""
+    if not (folder / KEY).is_dir():
+        raise PrefkitError(
+            f"{folder.name}: this run wrote no sheets, so there is nothing to import.",
+            hint="Evaluate with `prefkit eval --funnel … --raters 2` first, or name a pull: "
+            "`prefkit import-sheets @eval @annotate-pull`.",
+        )
+    key = human_sheets.read_key(folder / KEY)
+    layout_file = folder / LAYOUT
+    layout = validated(
+        json.loads(layout_file.read_text(encoding="utf-8")),
+        human_sheets.SheetLayout,
+        str(layout_file),
+    )
+    paths = paths or [folder / SHEETS]
+    ratings = human_import.read_ratings(paths, key, layout)
+    rows = sum(len(mine) for mine in key.raters.values())
+    return ratings, rows, [layout_file, *human_import.files(paths)]
+
+
+def _from_pulls(names: Sequence[str], workspace: Workspace) -> tuple[list[Judgment], list[Path]]:
+    """What people said of comparisons, whatever the status, and what was read."""
+    paths = [path for name in names for path in workspace.stream(name, "judgments")]
+    found = {j.id: j for path in paths for j in read_records(path, Judgment)}
+    return [j for j in found.values() if j.metadata.get("kind") == "comparison"], paths
 
 
 def run_import(plan: ImportPlan, settings: runs.Settings) -> runs.Run:
@@ -113,25 +152,33 @@ def with_people(results: Results, ratings: Sequence[Rating], rows: int, seed: in
     )
 
 
+def _ids(folder: Path, results: Results) -> dict[tuple[str, Arm], str]:
+    """Candidate ids by prompt and model."""
+    names = results.facts["Models"]
+    arms: tuple[Arm, ...] = ("base", "tuned")
+    return {
+        (candidate.prompt_id, arm): candidate.id
+        for path in stream_files(folder, "candidates")
+        for candidate in read_records(path, Candidate)
+        for arm in arms
+        if candidate.model == names[arm]
+    }
+
+
 def _judgments(plan: ImportPlan) -> list[Judgment]:
-    """One human Judgment a rating, in the words of the `judge` and `pairs` stages."""
-    names = plan.results.facts["Models"]
-    ids: dict[tuple[str, str], str] = {}
-    for path in stream_files(plan.evaluation, "candidates"):
-        for candidate in read_records(path, Candidate):
-            for arm in ("base", "tuned"):
-                if candidate.model == names[arm]:
-                    ids[candidate.prompt_id, arm] = candidate.id
-    guideline = sha256_of(plan.evaluation / LAYOUT)
-    judgments = []
-    for rating in plan.ratings:
-        if rating.tuned is None:
-            continue
-        base, tuned = (ids[rating.item, arm] for arm in ("base", "tuned"))
+    """Those pulled, and one for each rating in a workbook, in the words of `judge` and `pairs`."""
+    ids = _ids(plan.evaluation, plan.results)
+    pulled = {(judgment.prompt_id, judgment.annotator) for judgment in plan.pulled}
+    judgments = list(plan.pulled)
+    written = [r for r in plan.ratings if (r.item, r.rater) not in pulled and r.tuned is not None]
+    guideline = sha256_of(plan.evaluation / LAYOUT) if written else ""
+    for rating in written:
+        base, tuned = ids[rating.item, "base"], ids[rating.item, "tuned"]
+        credit = 0.5 if rating.tuned is None else rating.tuned
         judgments.append(
             Judgment(
                 prompt_id=rating.item,
-                ranks={base: 2 if rating.tuned > 0.5 else 1, tuned: 2 if rating.tuned < 0.5 else 1},
+                ranks={base: 2 if credit > 0.5 else 1, tuned: 2 if credit < 0.5 else 1},
                 annotator=rating.rater,
                 source="human",
                 shown_order=(tuned, base) if rating.first == "tuned" else (base, tuned),

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from prefkit.config import EvalConfig, ImportSheetsConfig
+from prefkit.config import AnnotateConfig, EvalConfig, ImportSheetsConfig
 from prefkit.evaluation import funnel as funnel_module
 from prefkit.evaluation import human_sheets
 from prefkit.evaluation.results import Item, read_results
 from prefkit.evaluation.run import plan_eval, run_eval
 from prefkit.manifest import Input, Manifest
-from prefkit.records import Example, PreferencePair, assistant, user
-from prefkit.runs import Settings
+from prefkit.records import Candidate, Example, Judgment, PreferencePair, assistant, user
+from prefkit.runs import Plan, Run, Settings
 from prefkit.storage import read_records, write_json, write_jsonl
 from prefkit.workspace import bundled
 
@@ -297,6 +297,35 @@ def test_answers_of_people_change_the_verdict(data, tiny):
     judgments = [json.loads(line) for line in lines]
     assert {j["source"] for j in judgments} == {"human"}
     assert human.state == ("pass" if human_rows(key) >= 20 else "open")
+
+
+def test_comparisons_pulled_from_argilla_change_the_verdict_too(data, tiny):
+    from prefkit.evaluation.imported import plan_import, run_import
+
+    run = evaluate(data, config(tiny, raters=0, suites=()))
+    names = read_results(run.path).facts["Models"]
+    by_prompt = {}
+    for candidate in read_records(run.path / "data" / "candidates.jsonl", Candidate):
+        by_prompt.setdefault(candidate.prompt_id, {})[candidate.model] = candidate.id
+    judgments = [
+        Judgment(
+            prompt_id=prompt_id,
+            ranks={ids[names["base"]]: 2, ids[names["tuned"]]: 1},
+            annotator="ada",
+            source="human",
+            shown_order=tuple(ids.values()),
+            metadata={"kind": "comparison", "record": prompt_id},
+        )
+        for prompt_id, ids in by_prompt.items()
+        if len(ids) == 2
+    ]
+    with Run.start(Plan("annotate-pull", AnnotateConfig()), Settings(data)) as pull:
+        pull.record("snapshot", {"judgments": judgments})
+        pull.finish(["snapshot"])
+    settings = ImportSheetsConfig(files=("@annotate-pull",))
+    imported = run_import(plan_import(str(run.path), settings, data), Settings(data))
+    assert read_results(imported.path).find("human.win_rate", "both").value == 1.0
+    assert imported.manifest.outputs["judgments"] == len(judgments)
 
 
 def human_rows(key):
