@@ -29,26 +29,43 @@ class Condition:
     inverted: bool = False
 
 
-_known: dict[tuple[str, int], tuple[int, int, np.ndarray]] = {}
+@dataclasses.dataclass(frozen=True)
+class Everything:
+    """All records of a dataset, ascending, and how many words each has; shapes (n,)."""
+
+    docs: np.ndarray
+    words: np.ndarray
+
+
+_known: dict[tuple[str, int], tuple[tuple[int, ...], Everything]] = {}
 _lock = threading.Lock()
 
 
-def all_docs(connection: Connection, dataset: int) -> np.ndarray:
+def everything(connection: Connection, dataset: int) -> Everything:
     """Every record of a dataset, kept from call to call.
 
     Numbers only grow and are never given twice, so how many there are and which is the last tell
-    whether the set is still the same.
+    whether the set is still the same; a version counts changes of the words.
     """
     where = "FROM prefkit_docs WHERE dataset = :dataset"
     named = {"dataset": dataset}
     key = (str(connection.engine.url), dataset)
-    count, last = rows(connection, f"SELECT count(*), max(doc) {where}", named)[0]
+    state = tuple(
+        rows(
+            connection,
+            "SELECT count(*), max(doc), (SELECT version FROM prefkit_datasets "
+            f"WHERE dataset = :dataset) {where}",
+            named,
+        )[0]
+    )
     with _lock:
         known = _known.get(key)
-        if known is None or known[:2] != (count, last):
-            found = fetch(connection, f"SELECT doc {where} ORDER BY doc", named)
-            known = _known[key] = (count, last, found)
-    return known[2]
+        if known is None or known[0] != state:
+            ordered = f"{where} ORDER BY doc"
+            docs = fetch(connection, f"SELECT doc {ordered}", named)
+            words = fetch(connection, f"SELECT words {ordered}", named)
+            known = _known[key] = (state, Everything(docs, words))
+    return known[1]
 
 
 def selected(
@@ -67,7 +84,7 @@ def selected(
             these = np.unique(fetch(connection, condition.docs, values))
             found = these if found is None else found[np.isin(found, these)]
     if found is None:
-        found = all_docs(connection, dataset)
+        found = everything(connection, dataset).docs
     for condition in conditions:
         if condition.docs is not None and condition.inverted:
             these = fetch(connection, condition.docs, values)
@@ -75,13 +92,13 @@ def selected(
     return found
 
 
-def fetch(connection: Connection, select: str, values: dict[str, Any]) -> np.ndarray:
+def fetch(
+    connection: Connection, select: str, values: dict[str, Any], dtype: str = "<i8"
+) -> np.ndarray:
     """One column of numbers in its order; joined to one text, which is faster to read than rows."""
-    joined = "group_concat(doc)"
-    if connection.dialect.name != "sqlite":
-        joined = "string_agg(CAST(doc AS text), ',')"
-    sql = f"SELECT {joined} AS docs FROM ({select}) AS chosen (doc)"
     if connection.dialect.name == "sqlite":
-        sql = f"WITH chosen (doc) AS ({select}) SELECT {joined} AS docs FROM chosen"
-    docs = rows(connection, sql, values)[0].docs
-    return np.fromstring(docs, dtype="<i8", sep=",") if docs else np.empty(0, "<i8")
+        sql = f"WITH chosen (n) AS ({select}) SELECT group_concat(n) AS joined FROM chosen"
+    else:
+        sql = f"SELECT string_agg(CAST(n AS text), ',') AS joined FROM ({select}) AS chosen (n)"
+    joined = rows(connection, sql, values)[0].joined
+    return np.fromstring(joined, dtype=dtype, sep=",") if joined else np.empty(0, dtype)

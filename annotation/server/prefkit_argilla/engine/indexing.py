@@ -147,7 +147,7 @@ def _store(
             text_sqlite.put(connection, dataset, columns, documents)
         else:
             text_postgresql.put(connection, dataset, columns, documents)
-        _count_words(connection, documents)
+        _count_words(connection, dataset, documents)
         _learn(connection, dataset, columns, documents)
 
 
@@ -189,7 +189,11 @@ def forget(connection: Connection, dataset: int) -> None:
         run(connection, f"DELETE FROM {table} WHERE dataset = :d", {"d": dataset})
 
 
-def _count_words(connection: Connection, documents: list[tuple[int, list[Segments]]]) -> None:
+def _count_words(
+    connection: Connection, dataset: int, documents: list[tuple[int, list[Segments]]]
+) -> None:
+    sql = "UPDATE prefkit_datasets SET version = version + 1 WHERE dataset = :dataset"
+    run(connection, sql, {"dataset": dataset})
     counts = [
         (sum(len(segment) for part in parts for segment in part), doc) for doc, parts in documents
     ]

@@ -9,8 +9,8 @@ from prefkit_argilla.engine import docsets, shuffling
 from prefkit_argilla.engine.binding import Binder
 from prefkit_argilla.engine.database import rows
 from prefkit_argilla.engine.docsets import Condition
-from prefkit_argilla.engine.matched import ROUGH_SCORE, Matched
-from prefkit_argilla.engine.sorting import Key
+from prefkit_argilla.engine.matched import Matched, rough_scores
+from prefkit_argilla.engine.sorting import Key, Walk
 
 MANY = 5_000  # from here on words are no longer counted, and sorting walks along an index
 
@@ -54,10 +54,10 @@ class Selection:
 
     def docs(self) -> np.ndarray:
         """All the records, ascending."""
-        text = [] if self.text is None else [Condition(self.text.condition)]
-        return docsets.selected(
-            self.connection, self.dataset, [*self.conditions, *text], self.binder.values
-        )
+        conditions = self.conditions
+        if self.text is not None:
+            conditions = [*conditions, Condition(self.text.condition, self.text.docs)]
+        return docsets.selected(self.connection, self.dataset, conditions, self.binder.values)
 
     def by_score(self, window: Window, user: str | None) -> tuple[Page, int]:
         """The best records first, and how many there are.
@@ -66,33 +66,35 @@ class Selection:
             window: Which page.
             user: Multiply the scores with this user's random numbers.
         """
-        if self.text is not None and self.text.ranked:
-            return self._ranked(self.text, window, user)
         docs = self.docs()
-        if user is None:
+        if not window.limit or window.offset >= len(docs):
+            return [], len(docs)
+        if self.text is not None and self.text.ranked:
+            scores = self._scores(self.text, docs)
+        elif user is None:
             return [(int(doc), 1.0) for doc in docs[window.part]], len(docs)
-        scores = shuffling.random_scores(user, docs)
-        order = _best(scores, window)
-        page = [(int(docs[at]), float(scores[at])) for at in order]
-        return page, len(docs)
-
-    def _ranked(self, text: Matched, window: Window, user: str | None) -> tuple[Page, int]:
-        conditions = [condition.sql for condition in self.conditions]
-        where = " AND ".join([f"d.dataset = {self.dataset}", *conditions, text.joined_condition])
-        sql = f"SELECT count(*) AS total FROM {text.tables} WHERE {where}"
-        total = rows(self.connection, sql, self.binder.values)[0].total
-        if not window.limit or window.offset >= total:
-            return [], total
-        score = text.score if total <= MANY else ROUGH_SCORE
+        else:
+            scores = np.ones(len(docs))
         if user is not None:
-            score = f"({score}) * ({shuffling.random_score(user)})"
+            scores = scores * shuffling.random_scores(user, docs)
+        order = _best(scores, window)
+        return [(int(docs[at]), float(scores[at])) for at in order], len(docs)
+
+    def _scores(self, text: Matched, docs: np.ndarray) -> np.ndarray:
+        """How well each of the records is matched, shape (n,)."""
+        if len(docs) > MANY:
+            every = docsets.everything(self.connection, self.dataset)
+            return rough_scores(every.words[np.searchsorted(every.docs, docs)])
         found = rows(
             self.connection,
-            f"SELECT d.doc, {score} AS score FROM {text.tables} WHERE {where} "
-            f"ORDER BY score DESC, d.doc {window.sql(self.binder)}",
+            f"SELECT d.doc, {text.score} AS score FROM {text.tables} "
+            f"WHERE {text.joined_condition} AND {_among(docs)}",
             self.binder.values,
         )
-        return [(row.doc, float(row.score)) for row in found], total
+        scores = np.zeros(len(docs))
+        places = np.searchsorted(docs, [row.doc for row in found])
+        scores[places] = [float(row.score) for row in found]
+        return scores
 
     def by_keys(self, keys: list[Key], window: Window) -> tuple[Page, int]:
         """The records in the order of sort keys, without scores, and how many there are."""
@@ -100,20 +102,35 @@ class Selection:
         if not window.limit or window.offset >= len(docs):
             return [], len(docs)
         if len(keys) == 1 and len(docs) > MANY and keys[0].walk is not None:
-            order = self._walked(docs, keys[0].walk)[window.part]
+            order = self._walked(docs, keys[0].walk, window)
         else:
             order = self._sorted(docs, keys, window)
         return [(int(doc), None) for doc in order], len(docs)
 
-    def _walked(self, docs: np.ndarray, walk: str) -> np.ndarray:
+    def _walked(self, docs: np.ndarray, walk: Walk, window: Window) -> np.ndarray:
         """Along an index: first what has a value, each record once, then the rest."""
-        valued = docsets.fetch(self.connection, walk, self.binder.values)
-        valued = valued[np.isin(valued, docs)]
-        _, first = np.unique(valued, return_index=True)
-        if len(first) < len(valued):
-            valued = valued[np.sort(first)]
-        missing = docs[np.isin(docs, valued, invert=True)]
-        return np.concatenate([valued, missing])
+        until = window.offset + window.limit
+        most = 4 * until + 1000  # the first pages seldom need more
+        valued = self._valued(walk, most)
+        found = _once(valued[np.isin(valued, docs)])
+        if len(found) < until and len(valued) >= most:
+            valued = self._valued(walk, None)
+            found = _once(valued[np.isin(valued, docs)])
+        if len(found) < until:
+            found = np.concatenate([found, docs[np.isin(docs, found, invert=True)]])
+        return found[window.part]
+
+    def _valued(self, walk: Walk, most: int | None) -> np.ndarray:
+        """Records in the order of their values."""
+        values = self.binder.values
+        if walk.numbers is None:
+            limit = "" if most is None else f" LIMIT {most}"
+            return docsets.fetch(self.connection, walk.docs + limit, values)
+        docs = docsets.fetch(self.connection, walk.docs, values)
+        numbers = docsets.fetch(self.connection, walk.numbers, values, "<f8")
+        each, place = np.unique(docs, return_inverse=True)
+        means = np.bincount(place, numbers) / np.bincount(place)
+        return each[np.argsort(-means if walk.descending else means, kind="stable")]
 
     def _sorted(self, docs: np.ndarray, keys: list[Key], window: Window) -> list[int]:
         conditions = [condition.sql for condition in self.conditions]
@@ -121,8 +138,7 @@ class Selection:
             conditions.append(self.text.condition)
         where = " AND ".join([f"d.dataset = {self.dataset}", *conditions])
         if len(docs) <= MANY:
-            values = ", ".join(f"({doc})" for doc in docs.tolist())
-            where = f"d.doc IN (VALUES {values})"
+            where = _among(docs)
         order = ", ".join([*(key.order for key in keys), "d.doc"])
         found = rows(
             self.connection,
@@ -131,6 +147,17 @@ class Selection:
             self.binder.values,
         )
         return [row.doc for row in found]
+
+
+def _among(docs: np.ndarray) -> str:
+    values = ", ".join(f"({doc})" for doc in docs.tolist())
+    return f"d.doc IN (VALUES {values})"
+
+
+def _once(docs: np.ndarray) -> np.ndarray:
+    """Each record where it stands first."""
+    _, first = np.unique(docs, return_index=True)
+    return docs if len(first) == len(docs) else docs[np.sort(first)]
 
 
 def _best(scores: np.ndarray, window: Window) -> np.ndarray:

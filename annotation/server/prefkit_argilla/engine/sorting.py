@@ -23,17 +23,27 @@ from prefkit_argilla.engine.slots import Slot, Slots, annotator_number
 
 
 @dataclasses.dataclass(frozen=True)
-class Key:
-    """One thing to sort by.
+class Walk:
+    """What an index tells of an order.
 
     Attributes:
-        order: As an expression on `d`.
-        walk: A SELECT of the records that have a value, in its order, where an index has it; a
-            record with several values stands there several times.
+        docs: A SELECT of the records that have a value, in its order; a record with several values
+            stands there several times.
+        numbers: A SELECT of the values in the same order, when their mean decides.
+        descending: Which way the means are to be sorted.
     """
 
+    docs: str
+    numbers: str | None = None
+    descending: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """One thing to sort by: as an expression on `d`, and as a walk where an index allows it."""
+
     order: str
-    walk: str | None = None
+    walk: Walk | None = None
 
 
 class Sorting:
@@ -88,17 +98,15 @@ class Sorting:
         function = "avg" if mean and slot.numeric else "max" if descending else "min"
         best = f"SELECT {function}(v.{slot.column}) FROM {slot.table} AS v WHERE {its_own}"
         order = f"({best}){direction} NULLS LAST"
+        values = f"FROM {slot.table} AS v WHERE {mine}"
         if function == "avg":
-            walk = (
-                f"SELECT v.doc FROM {slot.table} AS v WHERE {mine} "
-                f"GROUP BY v.doc ORDER BY avg(v.number){direction}, v.doc"
-            )
+            values += " ORDER BY v.number, v.doc"
+            walk = Walk(f"SELECT v.doc {values}", f"SELECT v.number {values}", descending)
             return Key(order, walk)
         by_value = f"v.{slot.column}{direction}"
         if not self.is_sqlite and not slot.numeric:
             by_value = f"left(v.term, 200){direction}, {by_value}"
-        walk = f"SELECT v.doc FROM {slot.table} AS v WHERE {mine} ORDER BY {by_value}, v.doc"
-        return Key(order, walk)
+        return Key(order, Walk(f"SELECT v.doc {values} ORDER BY {by_value}, v.doc"))
 
     def _by_response(self, scope: ResponseFilterScope, descending: bool) -> Key:
         annotator = None

@@ -54,12 +54,14 @@ def match(connection: Connection, dataset: int, node: Resolved, binder: Binder) 
     writer = _Writer(number, binder)
     condition = writer.condition(node)
     better = [_leaf(leaf) for leaf in positive(node)]
+    docs = writer.select(node)
     if not better:
-        return Matched(condition)
+        return Matched(condition, docs)
     query = binder.bind(" | ".join(better))
     whole = _expression(node)
     return Matched(
         condition,
+        docs,
         tables="prefkit_docs AS d LEFT JOIN prefkit_text AS x "
         f"ON x.doc = d.doc AND x.dataset = {number}",
         joined_condition=condition
@@ -96,11 +98,9 @@ class _Writer:
         self.binder = binder
 
     def condition(self, node: Resolved) -> str:
-        expression = _expression(node)
-        if expression is not None:
-            return self._found(f"x.lexemes @@ {self._query(expression)}")
-        if isinstance(node, Tokens):
-            return self._phrase(node)
+        select = self.select(node)
+        if select is not None:
+            return f"d.doc IN ({select})"
         if isinstance(node, Docs):
             return f"d.doc = ANY(CAST({self.binder.bind(list(node.docs))} AS bigint[]))"
         if isinstance(node, Not):
@@ -109,6 +109,13 @@ class _Writer:
             operator = " AND " if isinstance(node, And) else " OR "
             return f"({operator.join(self.condition(inner) for inner in node.nodes)})"
         return "1 = 1" if isinstance(node, Everything) else "1 = 0"
+
+    def select(self, node: Resolved) -> str | None:
+        """The records that the index finds; None when it cannot say."""
+        expression = _expression(node)
+        if expression is not None:
+            return self._found(f"x.lexemes @@ {self._query(expression)}")
+        return self._phrase(node) if isinstance(node, Tokens) else None
 
     def _phrase(self, leaf: Tokens) -> str:
         said = self.binder.bind(f" {' '.join(leaf.tokens)} ")
@@ -121,8 +128,7 @@ class _Writer:
 
     def _found(self, condition: str) -> str:
         return (
-            "d.doc IN (SELECT x.doc FROM prefkit_text AS x "
-            f"WHERE x.dataset = {self.dataset} AND {condition})"
+            f"SELECT x.doc FROM prefkit_text AS x WHERE x.dataset = {self.dataset} AND {condition}"
         )
 
     def _query(self, expression: str) -> str:

@@ -88,6 +88,9 @@ def match(connection: Connection, dataset: int, node: Resolved, binder: Binder) 
         query = binder.bind(whole)
         return Matched(
             condition,
+            # FTS5 may still hold records that were deleted a moment ago.
+            docs=f"SELECT rowid FROM {name} WHERE {name} MATCH {query} "
+            "AND rowid NOT IN (SELECT doc FROM prefkit_gone)",
             # CROSS JOIN keeps SQLite from asking FTS5 once for every record.
             tables=f"{name} CROSS JOIN prefkit_docs AS d",
             joined_condition=f"{name} MATCH {query} AND d.doc = {name}.rowid",

@@ -6,9 +6,11 @@
 
 CREATE TABLE prefkit_schema (version INTEGER NOT NULL);
 
+-- The version grows whenever text was indexed.
 CREATE TABLE prefkit_datasets (
   dataset INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  dataset_id UUID NOT NULL UNIQUE
+  dataset_id UUID NOT NULL UNIQUE,
+  version INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE prefkit_annotators (

@@ -8,9 +8,11 @@
 
 CREATE TABLE prefkit_schema (version INTEGER NOT NULL);
 
+-- The version grows whenever text was indexed.
 CREATE TABLE prefkit_datasets (
   dataset INTEGER PRIMARY KEY,
-  dataset_id TEXT NOT NULL UNIQUE
+  dataset_id TEXT NOT NULL UNIQUE,
+  version INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE prefkit_annotators (
