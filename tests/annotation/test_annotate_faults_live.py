@@ -1,8 +1,10 @@
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -18,6 +20,31 @@ from prefkit.errors import PrefkitError
 from prefkit.records import Judgment
 
 pytestmark = [pytest.mark.argilla, pytest.mark.timeout(600)]
+
+
+class Listener:
+    """Counts what is posted to it."""
+
+    def __init__(self):
+        self.posted = posted = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def test_a_wrong_key_and_a_silent_server_are_one_clear_error_each(desk, monkeypatch):
@@ -230,3 +257,20 @@ def test_a_half_made_user_keeps_the_password_that_is_on_disk(desk, people, monke
     assert desk.passwords.read_text(encoding="utf-8") == written
     for name in people:
         desk.sign_in(name).close()
+
+
+def test_a_webhook_still_hears_of_pushed_records(desk):
+    heard = Listener()
+    ranking_source(desk.workspace, [3] * 4)
+    with desk.client() as client:
+        body = {"url": heard.url, "events": ["record.created"], "description": "test"}
+        hook = client.call("POST", "/webhooks", body)
+        try:
+            desk.push()
+            deadline = time.monotonic() + 60
+            while len(heard.posted) < 4 and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            client.call("DELETE", f"/webhooks/{hook['id']}")
+            heard.close()
+    assert len(heard.posted) == 4
