@@ -33,7 +33,8 @@ $(ARGILLA): .venv/ready annotation/server/requirements.txt
 
 # The search engine, on SQLite and on a real PostgreSQL (Debian: apt-get install postgresql).
 test-engine: $(ARGILLA)
-	PYTHONPATH=annotation/server $(PREFKIT_ARGILLA_ENV)/bin/python -m pytest -q tests/annotation/engine
+	PYTHONPATH=annotation/server $(PREFKIT_ARGILLA_ENV)/bin/python -m pytest -q -c /dev/null \
+		-p no:cacheprovider --rootdir tests/annotation/engine tests/annotation/engine
 
 # The real server: started, killed, pushed to, pulled from.
 test-argilla: $(ARGILLA)
