@@ -102,3 +102,19 @@ def fetch(
         sql = f"SELECT string_agg(CAST(n AS text), ',') AS joined FROM ({select}) AS chosen (n)"
     joined = rows(connection, sql, values)[0].joined
     return np.fromstring(joined, dtype=dtype, sep=",") if joined else np.empty(0, dtype)
+
+
+def fetch_groups(
+    connection: Connection, select: str, values: dict[str, Any]
+) -> list[tuple[float, np.ndarray]]:
+    """The records for each of a few figures, from a SELECT of (figure, record)."""
+    joined = "group_concat(doc)"
+    if connection.dialect.name != "sqlite":
+        joined = "string_agg(CAST(doc AS text), ',')"
+    found = rows(
+        connection,
+        f"WITH chosen (figure, doc) AS ({select}) "
+        f"SELECT figure, {joined} AS docs FROM chosen GROUP BY figure",
+        values,
+    )
+    return [(row.figure, np.fromstring(row.docs, dtype="<i8", sep=",")) for row in found]

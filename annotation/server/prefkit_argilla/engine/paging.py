@@ -85,16 +85,16 @@ class Selection:
         if len(docs) > MANY:
             every = docsets.everything(self.connection, self.dataset)
             return rough_scores(every.words[np.searchsorted(every.docs, docs)])
+        where = text.joined_condition
+        if self.conditions:
+            where += f" AND {_among(docs)}"
         found = rows(
             self.connection,
-            f"SELECT d.doc, {text.score} AS score FROM {text.tables} "
-            f"WHERE {text.joined_condition} AND {_among(docs)}",
+            f"SELECT d.doc, {text.score} AS score FROM {text.tables} WHERE {where}",
             self.binder.values,
         )
-        scores = np.zeros(len(docs))
-        places = np.searchsorted(docs, [row.doc for row in found])
-        scores[places] = [float(row.score) for row in found]
-        return scores
+        score = {row.doc: float(row.score) for row in found}
+        return np.array([score.get(doc, 0.0) for doc in docs.tolist()])
 
     def by_keys(self, keys: list[Key], window: Window) -> tuple[Page, int]:
         """The records in the order of sort keys, without scores, and how many there are."""
@@ -112,10 +112,9 @@ class Selection:
         until = window.offset + window.limit
         most = 4 * until + 1000  # the first pages seldom need more
         valued = self._valued(walk, most)
-        found = _once(valued[np.isin(valued, docs)])
+        found = self._among_selected(valued, docs)
         if len(found) < until and len(valued) >= most:
-            valued = self._valued(walk, None)
-            found = _once(valued[np.isin(valued, docs)])
+            found = self._among_selected(self._valued(walk, None), docs)
         if len(found) < until:
             found = np.concatenate([found, docs[np.isin(docs, found, invert=True)]])
         return found[window.part]
@@ -123,14 +122,20 @@ class Selection:
     def _valued(self, walk: Walk, most: int | None) -> np.ndarray:
         """Records in the order of their values."""
         values = self.binder.values
-        if walk.numbers is None:
+        if not walk.by_mean:
             limit = "" if most is None else f" LIMIT {most}"
             return docsets.fetch(self.connection, walk.docs + limit, values)
-        docs = docsets.fetch(self.connection, walk.docs, values)
-        numbers = docsets.fetch(self.connection, walk.numbers, values, "<f8")
+        groups = docsets.fetch_groups(self.connection, walk.docs, values)
+        docs = np.concatenate([found for _, found in groups] or [np.empty(0, "<i8")])
+        numbers = np.concatenate([np.full(len(found), number) for number, found in groups] or [[]])
         each, place = np.unique(docs, return_inverse=True)
         means = np.bincount(place, numbers) / np.bincount(place)
         return each[np.argsort(-means if walk.descending else means, kind="stable")]
+
+    def _among_selected(self, valued: np.ndarray, docs: np.ndarray) -> np.ndarray:
+        if self.conditions or self.text is not None:
+            valued = valued[np.isin(valued, docs)]
+        return _once(valued)
 
     def _sorted(self, docs: np.ndarray, keys: list[Key], window: Window) -> list[int]:
         conditions = [condition.sql for condition in self.conditions]

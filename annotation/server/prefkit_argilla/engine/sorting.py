@@ -28,13 +28,13 @@ class Walk:
 
     Attributes:
         docs: A SELECT of the records that have a value, in its order; a record with several values
-            stands there several times.
-        numbers: A SELECT of the values in the same order, when their mean decides.
+            stands there several times. When their mean decides: of (value, record).
+        by_mean: Whether it does.
         descending: Which way the means are to be sorted.
     """
 
     docs: str
-    numbers: str | None = None
+    by_mean: bool = False
     descending: bool = False
 
 
@@ -100,8 +100,7 @@ class Sorting:
         order = f"({best}){direction} NULLS LAST"
         values = f"FROM {slot.table} AS v WHERE {mine}"
         if function == "avg":
-            values += " ORDER BY v.number, v.doc"
-            walk = Walk(f"SELECT v.doc {values}", f"SELECT v.number {values}", descending)
+            walk = Walk(f"SELECT v.number, v.doc {values}", by_mean=True, descending=descending)
             return Key(order, walk)
         by_value = f"v.{slot.column}{direction}"
         if not self.is_sqlite and not slot.numeric:
