@@ -48,7 +48,7 @@ def judgment(said: Said, layout: Layout) -> Judgment:
         metadata["adjudicated"] = "true"
     decision = _text(values, layout.first("decision"))
     written = _text(values, layout.first("edit")) or _text(values, layout.first("rewrite"))
-    edit = written if written.strip() else None
+    edit = written.strip() or None
     if layout.kind == "review" and edit is not None:
         untouched = text_key(edit) == text_key(said.original)
         if untouched or decision != "edit":

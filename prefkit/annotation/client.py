@@ -277,8 +277,18 @@ class Client:
         return self.call("GET", f"/datasets/{dataset_id}/users/progress")["users"]
 
     def put_records(self, dataset_id: str, records: Sequence[Json]) -> None:
-        """Create or replace up to `BATCH` records by external id: safe to try again."""
-        self.call("PUT", f"/datasets/{dataset_id}/records/bulk", {"items": list(records)})
+        """Create or replace up to `BATCH` records by external id: safe to try again.
+
+        What a proxy before the server finds too large is sent in halves.
+        """
+        try:
+            self.call("PUT", f"/datasets/{dataset_id}/records/bulk", {"items": list(records)})
+        except Refused as error:
+            if error.status != 413 or len(records) < 2:
+                raise
+            middle = len(records) // 2
+            self.put_records(dataset_id, records[:middle])
+            self.put_records(dataset_id, records[middle:])
 
     def records(self, dataset_id: str, *, responses: bool = True) -> list[ServerRecord]:
         """All records, read again when the list changed while it was read.

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefkit import runs
-from prefkit.config import CandidatesConfig, CleanConfig, GenerateConfig, JudgeConfig, StageConfig
+from prefkit.config import (
+    CandidatesConfig,
+    CleanConfig,
+    EvalConfig,
+    GenerateConfig,
+    JudgeConfig,
+    StageConfig,
+)
 from prefkit.records import Candidate, Chunk, Example, Quote, Record, assistant, user
 from prefkit.workspace import Workspace
 
@@ -13,6 +20,7 @@ CONFIGS: dict[str, type[StageConfig]] = {
     "clean": CleanConfig,
     "candidates": CandidatesConfig,
     "judge": JudgeConfig,
+    "eval": EvalConfig,
 }
 
 

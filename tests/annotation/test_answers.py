@@ -42,7 +42,7 @@ def test_a_half_ranked_draft_keeps_what_was_ranked_and_stays_a_draft():
 
 
 def test_a_rewrite_is_an_edit_and_blanks_are_none():
-    assert said("ranking", {"rewrite": "Better."}).edit == "Better."
+    assert said("ranking", {"rewrite": "Better.\n"}).edit == "Better."
     assert said("ranking", {"rewrite": " \n"}).edit is None
 
 

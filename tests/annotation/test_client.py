@@ -20,6 +20,7 @@ class Scripted(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.replies = list(replies)
         self.asked = []
+        self.sizes = []
 
     def connection(self):
         return Connection(f"http://127.0.0.1:{self.server_port}", "the-secret-key", "the server")
@@ -34,6 +35,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_PUT(self):
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.sizes.append(len(sent["items"]))
+        self.do_GET()
 
     def log_message(self, *arguments):
         pass
@@ -105,3 +111,13 @@ def test_a_list_that_changes_while_it_is_read_is_read_again(scripted, monkeypatc
     server = scripted(*first, *again)
     with Client(server.connection()) as client:
         assert [r.external_id for r in client.records("d")] == ["e2", "e3"]
+
+
+def test_what_a_proxy_finds_too_large_is_sent_in_halves(scripted):
+    server = scripted((413, {}), (200, {}), (413, {}), (200, {}), (200, {}))
+    with Client(server.connection()) as client:
+        client.put_records("d", [{"external_id": str(n)} for n in range(8)])
+    assert server.sizes == [8, 4, 4, 2, 2]
+    refusing = scripted((413, {}))
+    with Client(refusing.connection()) as client, pytest.raises(Refused, match="413"):
+        client.put_records("d", [{"external_id": "1"}])

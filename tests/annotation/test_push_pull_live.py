@@ -252,3 +252,28 @@ def test_status_counts_people_records_and_what_is_left(desk, people):
     ada, bob = (by_name[name] for name in people)
     assert (ada.submitted, ada.discarded, ada.pending) == (1, 1, 1)
     assert (bob.submitted, bob.pending) == (1, 2)
+
+
+def test_an_evaluation_is_compared_blind_and_comes_back_by_model(desk, people):
+    source = ranking_source(desk.workspace, [2] * 3)
+    inputs = [source / "data" / "candidates.jsonl"]
+    made = [candidate for n in range(3) for candidate in candidates(example(n), 2)]
+    make_run(desk.workspace, "eval", {"candidates": made}, inputs)
+    desk.push("@eval", annotators=people)
+    _, records = desk.records()
+    model = {candidate.id: candidate.model for candidate in made}
+    for record in records:
+        shown = record.metadata["shown_order"].split(",")
+        better = "a" if model[shown[0]] == "model-1" else "b"
+        values = {"preference": f"{better}-much", "task_a": "yes", "task_b": "no", "tone_b": 2}
+        desk.answer(people[0], record, values)
+    found = read(desk.pull(), "judgments", Judgment)
+    assert len(found) == 3
+    for judgment in found:
+        assert {model[name]: rank for name, rank in judgment.ranks.items()} == {
+            "model-1": 1,
+            "model-0": 2,
+        }
+        first, second = judgment.shown_order
+        assert judgment.aspects == {"task": {first: 1.0, second: 0.0}, "tone": {second: 2.0}}
+        assert judgment.metadata["said"].endswith("is much better")
