@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prefkit.annotation.client import Response
-from prefkit.annotation.layouts import PER_ANSWER, Asked, Choice, Layout, Preference, Ranking
+from prefkit.annotation.layouts import Layout
+from prefkit.annotation.questions import PER_ANSWER, Asked, Choice, Preference, Ranking
 from prefkit.annotation.screen import answer_name, question_name
 from prefkit.annotation.tasks import ADJUDICATES
+from prefkit.annotation.wire import Response
 from prefkit.pairs.check import text_key
 from prefkit.records import AnnotationTask, Judgment
 

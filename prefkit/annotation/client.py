@@ -3,21 +3,20 @@
 The SDK of Argilla 2.8 keeps no times of responses and retries nothing, so this talks HTTP itself.
 """
 
-import dataclasses
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
+from prefkit.annotation import wire
 from prefkit.annotation.connection import Connection
+from prefkit.annotation.wire import Dataset, Json, ServerRecord, User
 from prefkit.errors import PrefkitError
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]  # one JSON object of Argilla's API
-Status = Literal["submitted", "discarded", "draft"]
 BATCH = 500  # records a bulk call may hold in Argilla 2.8
 PAGE = 1000  # records a list call may return
 PATIENCE = 90.0  # seconds that a server may be away before we give up
@@ -25,66 +24,6 @@ TIMEOUT = 120.0  # seconds for one call: indexing 500 long records takes a while
 SLEEP = (0.2, 5.0)  # first and longest pause between tries
 AWAY = (429, 502, 503, 504)  # the server, or what stands before it, asks to come again
 REREADS = 5  # times a list is read again when it changed under our hands
-
-
-@dataclasses.dataclass(frozen=True)
-class User:
-    """Someone who may sign in."""
-
-    id: str
-    name: str
-    role: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """A dataset as the server has it.
-
-    Attributes:
-        id: The server's.
-        name: Unique in its workspace.
-        ready: Published, so that people see it; else still being made.
-        guideline: Markdown text.
-        overlap: Submitted responses that complete a record.
-        metadata: What we, or others, noted there.
-        updated_at: When anything of it was changed last, ISO 8601 in UTC.
-    """
-
-    id: str
-    name: str
-    ready: bool
-    guideline: str
-    overlap: int
-    metadata: Json
-    updated_at: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Response:
-    """What one user said to one record.
-
-    Attributes:
-        user_id: Who.
-        status: submitted, discarded or draft.
-        values: Answer by question name; may be partial in a draft.
-        updated_at: ISO 8601 in UTC.
-    """
-
-    user_id: str
-    status: Status
-    values: Json
-    updated_at: str
-
-
-@dataclasses.dataclass(frozen=True)
-class ServerRecord:
-    """A record with its responses."""
-
-    id: str
-    external_id: str
-    completed: bool
-    metadata: Json
-    responses: tuple[Response, ...]
 
 
 class Refused(PrefkitError):
@@ -195,7 +134,7 @@ class Client:
 
     def users(self) -> dict[str, User]:
         """All users by name; needs an owner's key."""
-        return {u.name: u for u in map(_user, self.call("GET", "/users")["items"])}
+        return {u.name: u for u in map(wire.user, self.call("GET", "/users")["items"])}
 
     def all_users_if_allowed(self) -> dict[str, User]:
         """All users by name; none when only an owner may know."""
@@ -209,13 +148,13 @@ class Client:
     def members(self, workspace_id: str) -> dict[str, User]:
         """Users of one workspace by name."""
         found = self.call("GET", f"/workspaces/{workspace_id}/users")["items"]
-        return {user.name: user for user in map(_user, found)}
+        return {user.name: user for user in map(wire.user, found)}
 
     def create_user(self, name: str, password: str) -> User:
         """Make an annotator."""
         body = {"username": name, "first_name": name, "role": "annotator", "password": password}
         try:
-            return _user(self.call("POST", "/users", body))
+            return wire.user(self.call("POST", "/users", body))
         except Refused as error:
             if error.status == 409 and name in (there := self.users()):
                 return there[name]
@@ -236,12 +175,14 @@ class Client:
     def datasets(self, workspace_id: str | None = None) -> list[Dataset]:
         """Datasets of one workspace, or of all this key may see."""
         query = {"workspace_id": workspace_id} if workspace_id else {}
-        return [_dataset(d) for d in self.call("GET", "/me/datasets", **query)["items"]]
+        return [wire.dataset(d) for d in self.call("GET", "/me/datasets", **query)["items"]]
 
     def create_dataset(self, workspace_id: str, body: Json) -> Dataset:
         """Make a dataset, not yet published. One of this name that is there already is taken."""
         try:
-            return _dataset(self.call("POST", "/datasets", body | {"workspace_id": workspace_id}))
+            return wire.dataset(
+                self.call("POST", "/datasets", body | {"workspace_id": workspace_id})
+            )
         except Refused as error:
             found = [d for d in self.datasets(workspace_id) if d.name == body["name"]]
             if error.status == 409 and found:
@@ -265,9 +206,9 @@ class Client:
     def publish(self, dataset: Dataset) -> Dataset:
         """Let people see a dataset; no matter if they do already."""
         try:
-            return _dataset(self.call("PUT", f"/datasets/{dataset.id}/publish"))
+            return wire.dataset(self.call("PUT", f"/datasets/{dataset.id}/publish"))
         except Refused:
-            found = _dataset(self.call("GET", f"/datasets/{dataset.id}"))
+            found = wire.dataset(self.call("GET", f"/datasets/{dataset.id}"))
             if found.ready:
                 return found
             raise
@@ -313,7 +254,7 @@ class Client:
             if total not in (-1, count):
                 return {}, count
             total = count
-            found |= {record.id: record for record in map(_record, page)}
+            found |= {record.id: record for record in map(wire.record, page)}
         return found, total
 
     def _pages(self, dataset_id: str, responses: bool) -> Iterator[tuple[list[Json], int]]:
@@ -325,45 +266,6 @@ class Client:
             total = page["total"]
             yield page["items"], total
             offset += PAGE
-
-
-def _user(item: Mapping[str, Any]) -> User:
-    return User(item["id"], item["username"], item["role"])
-
-
-def _dataset(item: Mapping[str, Any]) -> Dataset:
-    return Dataset(
-        id=item["id"],
-        name=item["name"],
-        ready=item["status"] == "ready",
-        guideline=item["guidelines"] or "",
-        overlap=int(item["distribution"]["min_submitted"]),
-        metadata=item.get("metadata") or {},
-        updated_at=utc(item["updated_at"]),
-    )
-
-
-def _record(item: Mapping[str, Any]) -> ServerRecord:
-    return ServerRecord(
-        id=item["id"],
-        external_id=item.get("external_id") or "",
-        completed=item.get("status") == "completed",
-        metadata=item.get("metadata") or {},
-        responses=tuple(
-            Response(
-                user_id=response["user_id"],
-                status=response["status"],
-                values={k: v["value"] for k, v in (response.get("values") or {}).items()},
-                updated_at=utc(response["updated_at"]),
-            )
-            for response in item.get("responses") or ()
-        ),
-    )
-
-
-def utc(moment: str) -> str:
-    """A time of Argilla's, which is UTC without saying so, as ISO 8601 with its offset."""
-    return moment if moment.endswith(("Z", "+00:00")) else f"{moment}+00:00"
 
 
 def _detail(reply: Any) -> str:  # an httpx.Response

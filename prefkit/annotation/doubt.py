@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prefkit.annotation.layouts import Layout, Preference
+from prefkit.annotation.layouts import Layout
+from prefkit.annotation.questions import Preference
 from prefkit.annotation.screen import answer_name
 from prefkit.annotation.tasks import Shown
 from prefkit.records import Judgment

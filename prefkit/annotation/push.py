@@ -5,18 +5,18 @@ import json
 import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from prefkit import console
 from prefkit.annotation import doubt, screen
 from prefkit.annotation.attention import KEY_FILE, Expected, make_checks
-from prefkit.annotation.client import BATCH, Client, Dataset
+from prefkit.annotation.client import BATCH, Client
 from prefkit.annotation.connection import ServerInfo, check, connect_to
 from prefkit.annotation.layouts import LoadedLayout
 from prefkit.annotation.sources import read_sources
 from prefkit.annotation.target import Target, ensure, targets
 from prefkit.annotation.tasks import STAGE, Shown
 from prefkit.annotation.users import People, let_in, look_up
+from prefkit.annotation.wire import Dataset, Json
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
 from prefkit.records import AnnotationTask, Dropped, Judgment, content_id
@@ -27,7 +27,6 @@ from prefkit.workspace import Workspace
 log = logging.getLogger(__name__)
 
 LARGEST_CALL = 8_000_000  # characters of JSON a bulk call; an upload must end within the timeout
-Json = dict[str, Any]  # one JSON object of Argilla's API
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,14 +11,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prefkit.annotation.layouts import (
-    LETTERS,
+from prefkit.annotation.layouts import LETTERS, Layout
+from prefkit.annotation.questions import (
     PER_ANSWER,
     Asked,
     Choice,
     Decision,
     Edit,
-    Layout,
     Preference,
     Ranking,
     Rating,

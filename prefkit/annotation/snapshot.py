@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from prefkit.annotation.agreement.checks import passes
 from prefkit.annotation.answers import Said, judgment, working_seconds
 from prefkit.annotation.attention import Expected
-from prefkit.annotation.client import Client, Dataset, Response, ServerRecord
+from prefkit.annotation.client import Client
 from prefkit.annotation.layouts import guideline_sha256
 from prefkit.annotation.target import Notes, read_notes
 from prefkit.annotation.tasks import ADJUDICATES, PULL_STAGE
+from prefkit.annotation.wire import Dataset, Response, ServerRecord
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
 from prefkit.records import AnnotationTask, Dropped, Example, Judgment

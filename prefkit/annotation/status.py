@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from prefkit.annotation.answers import working_seconds
-from prefkit.annotation.client import Client, Dataset, Response, ServerRecord
+from prefkit.annotation.client import Client
 from prefkit.annotation.connection import check, connect_to
 from prefkit.annotation.target import numbered, read_notes
+from prefkit.annotation.wire import Dataset, Response, ServerRecord
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
 from prefkit.workspace import Workspace

@@ -2,16 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from prefkit.annotation import screen
-from prefkit.annotation.client import Client, Dataset
+from prefkit.annotation.client import Client
 from prefkit.annotation.layouts import Layout, LoadedLayout, guideline_sha256
+from prefkit.annotation.wire import Dataset, Json
 from prefkit.config import differing_keys
 from prefkit.errors import PrefkitError
 from prefkit.storage import validated
 
-Json = dict[str, Any]  # one JSON object of Argilla's API
 NOTES = "prefkit"  # key of our notes in a dataset's metadata
 SHOWN_DIFFERENCES = 6
 

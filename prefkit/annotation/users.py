@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from prefkit.annotation.client import Client, User
+from prefkit.annotation.client import Client
+from prefkit.annotation.wire import User
 from prefkit.errors import PrefkitError
 from prefkit.storage import write_bytes
 

@@ -8,11 +8,11 @@ from made_runs import make_run, ranking_source
 from prefkit.annotation.adjudicate import plan_adjudicate
 from prefkit.annotation.agreement import plan_agreement, run_agreement
 from prefkit.annotation.answers import Said, judgment
-from prefkit.annotation.client import Response
 from prefkit.annotation.pull import plan_pull
 from prefkit.annotation.push import plan_push
 from prefkit.annotation.review import review
 from prefkit.annotation.screen import record
+from prefkit.annotation.wire import Response
 from prefkit.config import AgreementConfig, AnnotateConfig
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input

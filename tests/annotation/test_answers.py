@@ -7,9 +7,9 @@ from made_runs import example
 
 from prefkit.annotation.answers import Said, judgment, working_seconds
 from prefkit.annotation.changes import compare
-from prefkit.annotation.client import Response
 from prefkit.annotation.layouts import load_layout
 from prefkit.annotation.review import review
+from prefkit.annotation.wire import Response
 from prefkit.records import AnnotationTask, Judgment
 from prefkit.workspace import Workspace
 
