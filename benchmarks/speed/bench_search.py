@@ -459,15 +459,13 @@ def measure(url: str, size: int) -> dict:
         "cases": {},
     }
     only = os.environ.get("BENCH_ONLY", "")
+    dialect = database.engine.dialect.name
 
     async def all_cases() -> None:
         for name, case in cases(filled):
             if only in name:
-                report["cases"][name] = percentiles(await timed(case, ROUNDS))
-                print(
-                    f"{database.engine.dialect.name:<10} {size:>7} {name:<42} {report['cases'][name]}",
-                    flush=True,
-                )
+                report["cases"][name] = figures = percentiles(await timed(case, ROUNDS))
+                print(f"{dialect:<10} {size:>7} {name:<42} {figures}", flush=True)
         report["cases"].update(await over_http(filled))
 
     asyncio.run(all_cases())

@@ -10,12 +10,11 @@ from collections.abc import Generator
 from typing import Any
 
 from argilla_server.database import database_url_sync
-from argilla_server.settings import settings
 from sqlalchemy import Connection, Engine, Row, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 BUSY_SECONDS = 30
-CONNECTIONS = 6
+CONNECTIONS = 4
 
 Params = dict[str, Any]  # whatever a driver takes
 
@@ -85,8 +84,8 @@ def _prepare(connection: Any, _: object) -> None:  # a sqlite3 connection
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA cache_size = -65536")
-    cursor.execute("PRAGMA mmap_size = 1073741824")
+    cursor.execute("PRAGMA cache_size = -16384")
+    cursor.execute("PRAGMA mmap_size = 268435456")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()
 
@@ -100,11 +99,6 @@ def _begin(connection: Connection) -> None:
 def open_database() -> Database:
     """The one that Argilla's settings name, once per process."""
     return Database(database_url_sync().replace("?check_same_thread=False", ""))
-
-
-def is_sqlite() -> bool:
-    """Whether Argilla runs on SQLite (otherwise: PostgreSQL)."""
-    return settings.database_is_sqlite
 
 
 def rows(connection: Connection, sql: str, params: Params | None = None) -> list[Row]:

@@ -275,14 +275,20 @@ class SqlSearchEngine(SearchEngine):
             limit: How long it is.
             user_id: Shuffle for this user, always alike.
         """
-        await self._up_to_date()
+        await self._up_to_date(text=query is not None)
         window = Window(offset, limit)
         return await asyncio.to_thread(
             self._search, dataset.id, _text_query(query), filter, sort, window, user_id
         )
 
-    async def _up_to_date(self) -> None:
-        if not await asyncio.to_thread(indexing.catch_up, self.database, _PATIENCE):
+    async def _up_to_date(self, *, text: bool = True) -> None:
+        """Filters and orders are always up to date, but for new metadata properties."""
+        try:
+            if not text:
+                await asyncio.to_thread(indexing.fill_metadata, self.database, _PATIENCE)
+            elif not await asyncio.to_thread(indexing.catch_up, self.database, _PATIENCE):
+                raise Busy
+        except Busy:
             log.warning("A search was answered while the newest records still waited")
 
     def _search(

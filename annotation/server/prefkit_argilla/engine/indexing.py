@@ -9,7 +9,9 @@ to the process, no record stays unsearchable.
 import json
 import logging
 import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from prefkit_argilla.engine.documents import (
 )
 
 BATCH = 500
+RETRIES = 5
 
 log = logging.getLogger("argilla")
 
@@ -49,20 +52,45 @@ def catch_up(database: Database, wait: float) -> bool:
     if not _one_at_a_time.acquire(timeout=max(wait, 0.001)):
         return False
     try:
-        with database.reading() as connection:
-            unfilled = _exists(connection, "prefkit_keys WHERE filled = 0")
-        if unfilled:
-            with database.writing(wait) as connection:
-                schema.fill_metadata(connection)
-        while _texts(database, wait) + _vectors(database, wait):
-            pass
+        with database.writing(wait):
+            pass  # before any work: is the lock to be had at all?
+        fill_metadata(database, wait)
+        done = _all(_texts, database, wait) and _all(_vectors, database, wait)
         if database.is_sqlite:
             _clear(database, wait)
-        return True
+        return done
     except Busy:
         return False
     finally:
         _one_at_a_time.release()
+
+
+def fill_metadata(database: Database, wait: float) -> None:
+    """Collect the values of metadata properties that are newer than some records.
+
+    Raises:
+        Busy: Another writer was in the way.
+    """
+    with database.reading() as connection:
+        unfilled = _exists(connection, "prefkit_keys WHERE filled = 0")
+    if unfilled:
+        with database.writing(wait) as connection:
+            schema.fill_metadata(connection)
+
+
+def _all(
+    batch: Callable[[Database, float], tuple[int, int]], database: Database, wait: float
+) -> bool:
+    """Do batches until nothing is noted; False when others keep hold of what is left."""
+    in_vain = 0
+    while in_vain < RETRIES:
+        noted, done = batch(database, wait)
+        if not noted:
+            return True
+        in_vain = 0 if done else in_vain + 1
+        if in_vain:
+            time.sleep(0.01)
+    return False
 
 
 def catch_up_soon(database: Database) -> None:
@@ -102,8 +130,8 @@ def _exists(connection: Connection, what: str) -> bool:
 # Text
 
 
-def _texts(database: Database, wait: float) -> int:
-    """Index one batch of texts; how many there were."""
+def _texts(database: Database, wait: float) -> tuple[int, int]:
+    """Index one batch of texts; how many were noted, and how many are done."""
     with database.reading() as connection:
         noted = rows(
             connection,
@@ -117,10 +145,10 @@ def _texts(database: Database, wait: float) -> int:
             for dataset in {row.dataset for row in noted}
         }
     analysed = [(row, _segments(declared[row.dataset], row.fields)) for row in noted]
-    if analysed:
-        with database.writing(wait) as connection:
-            _store(connection, analysed, declared)
-    return len(analysed)
+    if not analysed:
+        return 0, 0
+    with database.writing(wait) as connection:
+        return len(analysed), _store(connection, analysed, declared)
 
 
 def _segments(columns: list[Column], stored: Any) -> list[Segments]:  # JSON, parsed or not
@@ -134,7 +162,7 @@ def _store(
     connection: Connection,
     analysed: list[tuple[Row, list[Segments]]],
     declared: dict[int, list[Column]],
-) -> None:
+) -> int:
     unchanged = _claimed(connection, [row for row, _ in analysed])
     by_dataset: dict[int, list[tuple[int, list[Segments]]]] = defaultdict(list)
     for row, parts in analysed:
@@ -149,15 +177,18 @@ def _store(
             text_postgresql.put(connection, dataset, columns, documents)
         _count_words(connection, dataset, documents)
         _learn(connection, dataset, columns, documents)
+    return len(unchanged)
 
 
 def _claimed(connection: Connection, noted: list[Row]) -> set[int]:
     """Take the notes that still say what was read; the others are for the next batch."""
     marks = {row.doc: row.mark for row in noted}
-    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE"
+    # Argilla's own transactions lock the same rows: whatever they hold is left to a later batch.
+    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE SKIP LOCKED"
     now = rows(
         connection,
-        f"SELECT doc, mark FROM prefkit_dirty WHERE doc BETWEEN :first AND :last {lock}",
+        "SELECT n.doc, n.mark FROM prefkit_dirty AS n JOIN prefkit_docs AS d ON d.doc = n.doc "
+        f"WHERE n.doc BETWEEN :first AND :last ORDER BY n.doc {lock}",
         {"first": min(marks), "last": max(marks)},
     )
     claimed = {row.doc for row in now if marks.get(row.doc) == row.mark}
@@ -234,8 +265,8 @@ def _many(connection: Connection, sql: str, values: list[tuple[Any, ...]]) -> No
 # Vectors
 
 
-def _vectors(database: Database, wait: float) -> int:
-    """Pack one batch of vectors; how many there were."""
+def _vectors(database: Database, wait: float) -> tuple[int, int]:
+    """Pack one batch of vectors; how many were noted, and how many are done."""
     with database.reading() as connection:
         noted = rows(
             connection,
@@ -245,11 +276,11 @@ def _vectors(database: Database, wait: float) -> int:
             "AND v.vector_settings_id = n.settings_id ORDER BY n.doc LIMIT :batch",
             {"batch": BATCH},
         )
-    if noted:
-        packed = [(row, _packed(row.value)) for row in noted]
-        with database.writing(wait) as connection:
-            _store_vectors(connection, packed)
-    return len(noted)
+    if not noted:
+        return 0, 0
+    packed = [(row, _packed(row.value)) for row in noted]
+    with database.writing(wait) as connection:
+        return len(noted), _store_vectors(connection, packed)
 
 
 def _packed(stored: Any) -> bytes | None:  # JSON, parsed or not
@@ -261,10 +292,10 @@ def _packed(stored: Any) -> bytes | None:  # JSON, parsed or not
     return (value / norm).astype("<f4").tobytes()
 
 
-def _store_vectors(connection: Connection, packed: list[tuple[Row, bytes | None]]) -> None:
+def _store_vectors(connection: Connection, packed: list[tuple[Row, bytes | None]]) -> int:
     taken = _claimed_vectors(connection, [row for row, _ in packed])
     packed = [(row, value) for row, value in packed if (row.doc, row.settings_id) in taken]
-    for settings_id in {row.settings_id for row, _ in packed}:
+    for settings_id in sorted({row.settings_id for row, _ in packed}):
         mine = [(row.doc, value) for row, value in packed if row.settings_id == settings_id]
         # The counter's row is locked until the commit, so changes appear in their numbers' order.
         change = rows(
@@ -286,12 +317,13 @@ def _store_vectors(connection: Connection, packed: list[tuple[Row, bytes | None]
             "SET change = excluded.change, value = excluded.value",
             [(str(settings_id), doc, change, value) for doc, value in mine if value is not None],
         )
+    return len(taken)
 
 
 def _claimed_vectors(connection: Connection, noted: list[Row]) -> set[tuple[int, Any]]:
     """Take the notes that still say what was read, as `_claimed` does."""
     marks = {(row.doc, row.settings_id): row.mark for row in noted}
-    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE"
+    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE SKIP LOCKED"
     docs = [row.doc for row in noted]
     now = rows(
         connection,

@@ -59,10 +59,15 @@ def _renewed(
     found = connection.execute(
         text("SELECT doc, value FROM prefkit_vectors WHERE settings_id = :id AND change > :change"),
         {**named, "change": known.change},
-    ).all()
-    new_docs = np.array([row[0] for row in found], dtype="<i8")
+    )
     width = known.matrix.shape[1]
-    new = np.frombuffer(b"".join(bytes(row[1]) for row in found), "<f4").reshape(-1, width)
+    numbers: list[int] = []
+    parts = [known.matrix[:0]]
+    for part in found.partitions(1000):
+        numbers += [row[0] for row in part]
+        packed = b"".join(bytes(row[1]) for row in part)
+        parts.append(np.frombuffer(packed, "<f4").reshape(-1, width))
+    new_docs, new = np.array(numbers, dtype="<i8"), np.concatenate(parts)
     keep = ~np.isin(known.docs, new_docs)
     if deletions != known.deletions:
         sql = "SELECT doc FROM prefkit_vectors WHERE settings_id = :id"

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect
 
 from prefkit_argilla.engine.database import Database, rows, run
 
-VERSION = 1
+VERSION = 2
 
 log = logging.getLogger("argilla")
 

@@ -146,11 +146,11 @@ END;
 
 CREATE TRIGGER prefkit_questions_delete AFTER DELETE ON questions BEGIN
   DELETE FROM prefkit_terms WHERE slot IN (
-    SELECT 8 * "key" + facet.value
-    FROM prefkit_keys, json_each('[1, 3, 4, 5]') AS facet WHERE source_id = OLD.id);
+    SELECT 8 * k."key" + facet.value
+    FROM prefkit_keys AS k, json_each('[1, 3, 4, 5]') AS facet WHERE k.source_id = OLD.id);
   DELETE FROM prefkit_numbers WHERE slot IN (
-    SELECT 8 * "key" + facet.value
-    FROM prefkit_keys, json_each('[1, 2, 5]') AS facet WHERE source_id = OLD.id);
+    SELECT 8 * k."key" + facet.value
+    FROM prefkit_keys AS k, json_each('[1, 2, 5]') AS facet WHERE k.source_id = OLD.id);
   DELETE FROM prefkit_keys WHERE source_id = OLD.id;
 END;
 
