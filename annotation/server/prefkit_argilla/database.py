@@ -11,7 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from argilla_server.contexts import accounts
-from argilla_server.database import ALEMBIC_CONFIG_FILE, AsyncSessionLocal, async_engine, sync_engine
+from argilla_server.database import (
+    ALEMBIC_CONFIG_FILE,
+    AsyncSessionLocal,
+    async_engine,
+    sync_engine,
+)
 from argilla_server.enums import UserRole
 from argilla_server.models import User, Workspace
 from argilla_server.settings import settings
@@ -80,9 +85,7 @@ def ensure_owner(username: str, password: str, api_key: str, workspace: str) -> 
     asyncio.run(ensure())
 
 
-async def _ensure_owner(
-    session: AsyncSession, username: str, password: str, api_key: str
-) -> None:
+async def _ensure_owner(session: AsyncSession, username: str, password: str, api_key: str) -> None:
     owner = await session.scalar(select(User).where(User.username == username))
     if owner is None:
         await User.create(

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from prefkit_argilla import bulk, database, engine, locking
+from prefkit_argilla import database, engine, locking, webhooks
 from prefkit_argilla.headers import SafeHeaders
 
 NEWER_DATABASE = 3
@@ -22,7 +22,7 @@ def main() -> None:
     """Make the database ready and serve until told to stop."""
     said = json.load(sys.stdin)
     locking.configure()
-    bulk.configure()
+    webhooks.configure()
     try:
         database.migrate(Path(said["backups"]))
     except database.NotOurs as error:
