@@ -10,7 +10,7 @@ from prefkit.annotation.tasks import Made, Shown, answer_tasks, review_tasks
 from prefkit.config import AnnotateConfig
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input, read_manifest, run_of
-from prefkit.reading import load_records
+from prefkit.reading import lacks, load_records
 from prefkit.records import Candidate, Chunk, Example, Judgment, content_id
 from prefkit.storage import read_records, sha256_of
 from prefkit.workspace import Workspace, stream_files
@@ -143,6 +143,12 @@ def _opinions(
     doubts: Mapping[str, float] = {}
     if config.order == "active":
         judged = config.judged or config.suggest or source
+        if lacks(judged, "judgments", workspace):
+            raise PrefkitError(
+                f"{judged}: nobody has judged these, so there is no active order.",
+                hint="Judge them first (`prefkit judge @candidates --judge NAME`), then push with "
+                "`--order active --judged @judge`.",
+            )
         found = load_records(judged, "judgments", Judgment, workspace)
         inputs += found.inputs
         by_prompt = doubt.by_prompt(found.records)
