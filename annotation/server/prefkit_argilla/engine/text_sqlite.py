@@ -19,7 +19,7 @@ from prefkit_argilla.engine.query import And, Everything, Not, Or
 _BETWEEN = " \ue000 "  # stands between messages: phrases do not reach over it
 _PUNCTUATION = "_.,:;#*"  # ASCII that a token may hold beside letters, digits and quotes
 _DISGUISED = str.maketrans({"'": "\ue001", '"': "\ue002"})
-_DEEPEST = 10  # FTS5's own parser gives up on deep expressions
+_DEEPEST = 4  # FTS5's own parser gives up on deep expressions
 
 
 def table(dataset: int) -> str:
