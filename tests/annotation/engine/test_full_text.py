@@ -320,13 +320,13 @@ def test_markup_is_text(world):
     assert made.found('"alert hi"') == "script"
 
 
-@pytest.mark.parametrize("query", ["a " * 1025, "a | b " * 200, "(a | (b " * 40])
+@pytest.mark.parametrize("query", ["a " * 1025, "a | b " * 200, "(fox " * 45 + ")" * 45])
 def test_a_query_beyond_all_measure_is_refused_with_a_reason(plain, query):
     with pytest.raises(UnprocessableEntityError, match="too large"):
         plain.search(query)
 
 
-@pytest.mark.parametrize("query", ["(" * 500 + "fox", "(fox " * 45 + ")" * 45])
+@pytest.mark.parametrize("query", ["(" * 500 + "fox", "(fox " * 18 + ")" * 18])
 def test_deep_queries_are_answered(plain, query):
     plain.search(query)
 
