@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from prefkit.annotation import wire
-from prefkit.annotation.connection import Connection
+from prefkit.annotation.connection import Connection, http
 from prefkit.annotation.wire import Dataset, Json, ServerRecord, User
 from prefkit.errors import PrefkitError
 
@@ -44,15 +44,14 @@ class Client:
     """Calls to one server. Use as a context manager."""
 
     def __init__(self, connection: Connection, patience: float = PATIENCE) -> None:
-        import httpx
-
+        self._library = http()
         self.where = connection.where
         self.url = connection.url
         self._patience = patience
-        self._http = httpx.Client(
+        self._http = self._library.Client(
             base_url=connection.url,
             headers={"X-Argilla-Api-Key": connection.api_key, "Content-Type": "application/json"},
-            timeout=httpx.Timeout(TIMEOUT, connect=10.0),
+            timeout=self._library.Timeout(TIMEOUT, connect=10.0),
         )
 
     def __enter__(self) -> Self:
@@ -74,15 +73,13 @@ class Client:
                 first try had succeeded.
             PrefkitError: It stays away longer than our patience.
         """
-        import httpx
-
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         deadline, pause, tries = time.monotonic() + self._patience, SLEEP[0], 0
         while True:
             tries += 1
             try:
                 reply = self._http.request(method, f"/api/v1{path}", content=content, params=query)
-            except httpx.TransportError as error:
+            except self._library.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}"
             else:
                 # A server that is being stopped may answer 500; one with a fault will again.

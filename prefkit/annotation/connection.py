@@ -1,11 +1,13 @@
 """Which Argilla server, with which key: this workspace's own, or a team's."""
 
 import dataclasses
+import importlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
-from prefkit.errors import PrefkitError
+from prefkit.errors import PrefkitError, missing_extra
 from prefkit.workspace import Workspace
 
 STATE = "server.json"
@@ -69,6 +71,18 @@ def connect_to(server: str | None, workspace: Workspace) -> Connection:
     return Connection(url, key, shown)
 
 
+def http() -> Any:  # the module httpx
+    """The HTTP library, which comes with the extra `annotate`.
+
+    Raises:
+        PrefkitError: It is not installed.
+    """
+    try:
+        return importlib.import_module("httpx")
+    except ImportError as error:
+        raise missing_extra("httpx", "annotate", "Talking to Argilla") from error
+
+
 def _runs(workspace: Workspace) -> bool:
     return (workspace.private / "argilla" / STATE).exists()
 
@@ -103,8 +117,7 @@ def check(connection: Connection, timeout: float = 10.0) -> ServerInfo:
     Raises:
         PrefkitError: It does not answer, is not Argilla, or refuses the key.
     """
-    import httpx
-
+    httpx = http()
     headers = {"X-Argilla-Api-Key": connection.api_key}
     try:
         with httpx.Client(base_url=connection.url, headers=headers, timeout=timeout) as client:

@@ -174,6 +174,9 @@ def stop(workspace: Workspace) -> bool:
                 "loses nothing that was submitted.",
             )
         time.sleep(0.1)
+    for child in [one for one in _detached if one.pid == found.pid]:
+        child.wait()  # it was ours: let it leave no zombie
+        _detached.remove(child)
     return True
 
 
