@@ -7,7 +7,7 @@ API, and one background worker. What they keep lies in `.prefkit/argilla` of the
     backups/     the database before each upgrade of Argilla
     owner.json   name, password and API key of the owner
     server.json  where it runs, while it runs
-    server.log   what the programs say
+    server.log   what the web server says; worker.log and queue.log are the others'
 """
 
 import contextlib
@@ -43,6 +43,7 @@ FIRST_WORKSPACE = "default"
 NEWER_DATABASE = 3  # exit code of prefkit_argilla.web
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
+LOGS = ("server.log", "worker.log", "queue.log")
 LARGEST_LOG = 10_000_000  # bytes; a larger log is put aside at the next start
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "HF_TOKEN", "HF_HOME")
 
@@ -88,7 +89,8 @@ def serve(
     folder = data_folder(workspace)
     with _only_one(folder), _until_told() as told, _scratch() as scratch:
         port = _free(host, port)
-        _put_aside(folder / "server.log")
+        for name in LOGS:
+            _put_aside(folder / name)
         owner = _owner(folder)
         children = _children(python, folder, scratch, host, port, owner)
         try:
@@ -192,7 +194,7 @@ def _children(
     data = folder / "data"
     data.mkdir(exist_ok=True)
     environment = _environment(folder, scratch, owner)
-    log = folder / "server.log"
+    server_log, worker_log, queue_log = (folder / name for name in LOGS)
     redis = [str(_redis(python)), "--port", "0", "--unixsocket", str(scratch / "redis.sock")]
     redis += ["--dir", str(data), "--appendonly", "yes", "--save", "", "--unixsocketperm", "700"]
     said = {
@@ -205,9 +207,9 @@ def _children(
     web = [str(python), "-m", "prefkit_argilla.web"]
     worker = [str(python), "-m", "prefkit_argilla.worker"]
     return [
-        Child("job queue", redis, environment, data, log),
-        Child("web server", web, environment, folder, log, said, hopeless=(NEWER_DATABASE,)),
-        Child("worker", worker, environment, folder, log),
+        Child("job queue", redis, environment, data, queue_log),
+        Child("web server", web, environment, folder, server_log, said, (NEWER_DATABASE,)),
+        Child("worker", worker, environment, folder, worker_log),
     ]
 
 
