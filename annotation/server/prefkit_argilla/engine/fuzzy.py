@@ -3,7 +3,7 @@
 import numpy as np
 from sqlalchemy import Connection
 
-from prefkit_argilla.engine.database import rows
+from prefkit_argilla.engine.database import Params, rows
 
 MOST_EXPANSIONS = 10  # Argilla's fuzzy_max_expansions
 
@@ -13,15 +13,17 @@ def near(connection: Connection, dataset: int, token: str, edits: int, exact: bo
 
     Nearness is 1 - distance / length of the shorter; ties go to the smaller token.
     """
+    likely, pieces = _share_a_piece(token, edits)
     found = rows(
         connection,
         "SELECT term FROM prefkit_vocabulary WHERE dataset = :dataset AND exact = :exact "
-        "AND length BETWEEN :least AND :most",
+        f"AND length BETWEEN :least AND :most AND {likely}",
         {
             "dataset": dataset,
             "exact": int(exact),
             "least": len(token) - edits,
             "most": len(token) + edits,
+            **pieces,
         },
     )
     terms = [row.term for row in found]
@@ -34,6 +36,23 @@ def near(connection: Connection, dataset: int, token: str, edits: int, exact: bo
         if distance <= edits
     ]
     return [term for *_, term in sorted(close)[:MOST_EXPANSIONS]]
+
+
+def _share_a_piece(token: str, edits: int) -> tuple[str, Params]:
+    """A condition that every term within so many edits meets, and few others; with its values.
+
+    Cut into one piece more than there are edits, a token keeps a piece whole: its head where a
+    term begins, its tail where it ends, or one between them anywhere.
+    """
+    size = len(token) // (edits + 1)
+    if not size:
+        return "1 = 1", {}
+    pieces: Params = {"size": size, "head": token[:size], "tail": token[-size:]}
+    kept = ["substr(term, 1, :size) = :head", "substr(term, length - :size + 1) = :tail"]
+    for number in range(1, edits):
+        pieces[f"middle{number}"] = token[number * size : (number + 1) * size]
+        kept.append(f"term <> replace(term, :middle{number}, '')")
+    return f"({' OR '.join(kept)})", pieces
 
 
 def edit_distances(token: str, terms: list[str]) -> np.ndarray:
