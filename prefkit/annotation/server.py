@@ -33,7 +33,7 @@ from prefkit.annotation.connection import OWNER, STATE
 from prefkit.annotation.environment import data_folder, server_python, server_sources
 from prefkit.annotation.processes import Child, last_line
 from prefkit.errors import PrefkitError
-from prefkit.storage import write_json, write_secret
+from prefkit.storage import write_json, write_secret, write_text
 from prefkit.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
@@ -43,6 +43,7 @@ FIRST_WORKSPACE = "default"
 NEWER_DATABASE = 3  # exit code of prefkit_argilla.web
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
+SCRATCH = "prefkit-argilla-"
 LOGS = ("server.log", "worker.log", "queue.log")
 LARGEST_LOG = 10_000_000  # bytes; a larger log is put aside at the next start
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "HF_TOKEN", "HF_HOME")
@@ -87,7 +88,7 @@ def serve(
     """
     python = server_python(workspace)
     folder = data_folder(workspace)
-    with _only_one(folder), _until_told() as told, _scratch() as scratch:
+    with _only_one(folder), _until_told() as told, _scratch(folder) as scratch:
         port = _free(host, port)
         for name in LOGS:
             _put_aside(folder / name)
@@ -346,13 +347,20 @@ def _until_told() -> Generator[list[int]]:
 
 
 @contextlib.contextmanager
-def _scratch() -> Generator[Path]:
-    """A short path (a socket's may have 107 bytes) that is gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="prefkit-argilla-"))
+def _scratch(folder: Path) -> Generator[Path]:
+    """A short path (a socket's may have 107 bytes) that is gone afterwards, or at the next start."""
+    note = folder / "scratch"
+    with contextlib.suppress(FileNotFoundError):  # of a server that was killed
+        left = Path(note.read_text(encoding="utf-8"))
+        if left.name.startswith(SCRATCH):
+            shutil.rmtree(left, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=SCRATCH))
     try:
+        write_text(note, str(path))
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+        note.unlink(missing_ok=True)
 
 
 def _put_aside(log: Path) -> None:

@@ -272,8 +272,11 @@ def test_a_killed_parent_takes_its_programs_along(server_environment, tmp_path):
         time.sleep(0.1)
     assert not any(alive(pid) for pid in children)
     assert server.running(workspace) is None
+    left = Path((data_folder(workspace) / "scratch").read_text())
+    assert left.exists()
     again = server.serve_detached(workspace, port=0)
     assert check(connect_to(None, workspace)).user == again.owner
+    assert not left.exists()
     server.stop(workspace)
 
 
