@@ -95,6 +95,22 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+@contextlib.contextmanager
+def by_index(connection: Connection) -> Generator[None]:
+    """Statements in this block use an index where there is one.
+
+    PostgreSQL's planner takes the reading of a long value to cost nothing, so for a common word it
+    would rather read every record's words than the index that names the records: 339 ms instead
+    of 17 ms for 60,000 records.
+    """
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    yield
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
+
+
 @functools.cache
 def open_database() -> Database:
     """The one that Argilla's settings name, once per process."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from prefkit_argilla.engine.database import rows
+from prefkit_argilla.engine.database import by_index, rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +81,15 @@ def selected(
         )
     for condition in conditions:
         if condition.docs is not None and not condition.inverted:
-            these = np.unique(fetch(connection, condition.docs, values))
+            with by_index(connection):
+                these = np.unique(fetch(connection, condition.docs, values))
             found = these if found is None else found[np.isin(found, these)]
     if found is None:
         found = everything(connection, dataset).docs
     for condition in conditions:
         if condition.docs is not None and condition.inverted:
-            these = fetch(connection, condition.docs, values)
+            with by_index(connection):
+                these = fetch(connection, condition.docs, values)
             found = found[np.isin(found, these, invert=True)]
     return found
 

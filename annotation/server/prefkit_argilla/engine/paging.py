@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from prefkit_argilla.engine import docsets, shuffling
 from prefkit_argilla.engine.binding import Binder
-from prefkit_argilla.engine.database import rows
+from prefkit_argilla.engine.database import by_index, rows
 from prefkit_argilla.engine.docsets import Condition
 from prefkit_argilla.engine.matched import Matched, rough_scores
 from prefkit_argilla.engine.sorting import Key, Walk
@@ -88,11 +88,12 @@ class Selection:
         where = text.joined_condition
         if self.conditions:
             where += f" AND {_among(docs)}"
-        found = rows(
-            self.connection,
-            f"SELECT d.doc, {text.score} AS score FROM {text.tables} WHERE {where}",
-            self.binder.values,
-        )
+        with by_index(self.connection):
+            found = rows(
+                self.connection,
+                f"SELECT d.doc, {text.score} AS score FROM {text.tables} WHERE {where}",
+                self.binder.values,
+            )
         score = {row.doc: float(row.score) for row in found}
         return np.array([score.get(doc, 0.0) for doc in docs.tolist()])
 
