@@ -78,6 +78,10 @@ def stop(process: subprocess.Popen, out: Path, lines: int, sent: int) -> None:
     process.wait()
 
 
+def hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job of a shell ignores it
+
+
 @pytest.fixture
 def started(workspace, tiny_model, tmp_path):
     """Starts the command that `config` describes, in a process of its own."""
@@ -89,7 +93,11 @@ def started(workspace, tiny_model, tmp_path):
         command += ["--lora-dropout", "0.1", "--out", str(out)]
         with (workspace.root / "said.txt").open("w") as said:
             return subprocess.Popen(
-                command, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=said
+                command,
+                cwd=workspace.root,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                preexec_fn=hear_ctrl_c,
             )
 
     return start
