@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
     for path in (*ROOT.glob("*.md"), *ROOT.glob("*/**/*.md"))
-    if not {".venv", "runs", "documents", "tests", "demo"} & set(path.relative_to(ROOT).parts)
+    if not {".venv", ".venv-argilla", "runs", "documents", "tests", "demo"}
+    & set(path.relative_to(ROOT).parts)
 )
 
 
