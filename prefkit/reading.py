@@ -89,13 +89,18 @@ def lacks(source: str, stream: str, workspace: Workspace) -> bool:
 
 
 def _from_file(path: Path, model: type[AnyRecord]) -> Iterator[AnyRecord]:
-    rows = _tabular(path) if path.suffix.lower() in TABULAR else read_json_lines(path)
+    rows = tabular(path) if path.suffix.lower() in TABULAR else read_json_lines(path)
     for number, row in rows:
         where = f"{path}:{number}"
         yield validated(adopt(row, model, where), model, where)
 
 
-def _tabular(path: Path) -> Iterator[tuple[int, Row]]:
+def tabular(path: Path) -> Iterator[tuple[int, Row]]:
+    """Yield `(row number, row)` of a JSON, CSV or Parquet file.
+
+    Raises:
+        PrefkitError: It cannot be read as what its name says.
+    """
     try:
         if path.suffix.lower() == ".json":
             yield from enumerate(_json_rows(path), start=1)
@@ -105,11 +110,17 @@ def _tabular(path: Path) -> Iterator[tuple[int, Row]]:
                 for row in reader:
                     yield reader.line_num, {k: v for k, v in row.items() if v not in (None, "")}
         else:
-            import pyarrow.parquet
-
-            yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), start=1)
+            yield from enumerate(_parquet_rows(path), start=1)
     except (OSError, ValueError, csv.Error) as error:
         raise PrefkitError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist(maps_as_pydicts="strict")
 
 
 def _json_rows(path: Path) -> list[Row]:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
@@ -51,15 +52,21 @@ def write_json(path: Path, value: Any) -> None:  # anything JSON can say
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Generator[Any]:
-    """A binary file that appears under its name only when the block ends well."""
+def writing(path: Path, *, synced: bool = True) -> Generator[Any]:
+    """A binary file that appears under its name only when the block ends well.
+
+    Args:
+        path: Its name.
+        synced: Wait until the disk has it; without, a power cut may leave it torn.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -76,42 +83,66 @@ def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
     return rows
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_lines(
+    path: Path, begin: int = 0, end: int | None = None, first: int = 1
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield `(line number, object)`; blank lines are skipped.
+
+    Args:
+        path: A JSONL file.
+        begin: Byte at which to begin: the beginning of a line.
+        end: Byte at which to end: the end of a line; None for the file's.
+        first: Number of the line at `begin`.
 
     Raises:
         PrefkitError: The file cannot be read, is not UTF-8, or a line is not a JSON object.
     """
-    for number, line in _lines(path):
-        try:
-            value = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deeply")
-            raise PrefkitError(
-                f"{path}:{number}: not valid JSON: {reason}.",
-                hint="Every line must be one whole JSON object; mend or delete this line.",
-            ) from error
-        if not isinstance(value, dict):
-            raise PrefkitError(
-                f"{path}:{number}: expected a JSON object, found {type(value).__name__}.",
-                hint='A record looks like {"prompt": …}, one a line.',
-            )
-        yield number, value
+    for number, line in raw_lines(path, begin, end, first):
+        yield number, parsed_line(path, number, line)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    number = 0
+def parsed_line(path: Path, number: int, raw: bytes) -> dict[str, Any]:  # one JSON object
+    """A line of a JSONL file as an object.
+
+    Raises:
+        PrefkitError: It is not UTF-8, or not a JSON object.
+    """
     try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-                if line.strip():
-                    yield number, line.decode("utf-8")
+        value = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PrefkitError(
             f"{path}:{number}: not UTF-8 (byte {error.start} of the line).",
             hint=f"Convert it first: `iconv -f WINDOWS-1252 -t UTF-8 {path} > fixed.jsonl`.",
         ) from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = getattr(error, "msg", "nested too deeply")
+        raise PrefkitError(
+            f"{path}:{number}: not valid JSON: {reason}.",
+            hint="Every line must be one whole JSON object; mend or delete this line.",
+        ) from error
+    if not isinstance(value, dict):
+        raise PrefkitError(
+            f"{path}:{number}: expected a JSON object, found {type(value).__name__}.",
+            hint='A record looks like {"prompt": …}, one a line.',
+        )
+    return value
+
+
+def raw_lines(
+    path: Path, begin: int = 0, end: int | None = None, first: int = 1
+) -> Iterator[tuple[int, bytes]]:
+    """Yield `(line number, line)` of every line that is not blank; see `read_json_lines`."""
+    try:
+        with path.open("rb") as file:
+            file.seek(begin)
+            place = begin
+            for number, raw in enumerate(file, start=first):
+                if end is not None and place >= end:
+                    break
+                place += len(raw)
+                line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                if line.strip():
+                    yield number, line
     except OSError as error:
         raise PrefkitError(f"{path}: cannot be read: {error.strerror}.") from error
 
