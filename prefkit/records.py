@@ -269,3 +269,5 @@ class Dropped(Record):
     stage: str
     rule: str = Field(description="Short name of the reason, counted in the manifest.")
     detail: str = ""
+    keeper: str = Field(default="", description="The record that a duplicate yielded to.")
+    score: float | None = Field(default=None, description="Similarity to the keeper, if measured.")
