@@ -96,7 +96,16 @@ class CleanConfig(StageConfig):
 
     table: ClassVar[str] = "clean"
 
+    kind: Literal["auto", "examples", "pairs", "unpaired"] = Field(
+        "auto", description="What the source holds; told by its fields when auto."
+    )
+    bad_rows: Literal["stop", "drop"] = Field(
+        "stop", description="A row that is no record stops the run, or goes with its reason."
+    )
     near_duplicates: float = Field(0.7, gt=0, le=1, description="Jaccard at which two are one.")
+    compare: Literal["prompts", "completions", "both"] = Field(
+        "both", description="Which texts of two near duplicates must be alike."
+    )
     keep_repeated_prompts: bool = Field(
         False, description="Keep several references to one prompt; else one stays."
     )
@@ -107,6 +116,7 @@ class CleanConfig(StageConfig):
     split_by: Literal["document", "chunk", "example"] = Field(
         "document", description="What must not lie on both sides of the split."
     )
+    format: Literal["jsonl", "parquet"] = Field("jsonl", description="Of the files written.")
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
