@@ -125,6 +125,28 @@ class CleanConfig(StageConfig):
         return self
 
 
+class LeakageConfig(StageConfig):
+    """`[leakage]`: what of evaluation sets, or of the test split, stands in the training data."""
+
+    table: ClassVar[str] = "leakage"
+
+    kind: Literal["auto", "examples", "pairs", "unpaired"] = Field(
+        "auto", description="What the source holds; told by its fields when auto."
+    )
+    against: tuple[str, ...] = Field((), description="Evaluation sets, each `[NAME=]SOURCE`.")
+    field: tuple[str, ...] = Field(
+        (), description="Columns of the sets: the question's first, then the answer's."
+    )
+    ngram: int = Field(8, ge=6, le=100, description="Words of an n-gram.")
+    coverage: float = Field(
+        0.5, gt=0, le=1, description="Least share of an item's words in n-grams in common."
+    )
+    run: int = Field(
+        13, ge=0, description="Words in a row that are enough by themselves; 0: none are."
+    )
+    near_duplicates: float = Field(0.7, gt=0, le=1, description="Jaccard between the splits.")
+
+
 class CandidatesConfig(ModelConfig):
     """`[candidates]`: several completions a prompt."""
 
@@ -321,6 +343,7 @@ TABLES: dict[str, type[StageConfig]] = {
     for config in (
         GenerateConfig,
         CleanConfig,
+        LeakageConfig,
         CandidatesConfig,
         JudgeConfig,
         PairsConfig,

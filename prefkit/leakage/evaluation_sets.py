@@ -1,0 +1,168 @@
+"""Evaluation sets as questions and answers: our own records, and benchmarks with any columns."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.manifest import Input
+from prefkit.reading import files_of
+from prefkit.slices import cut, read
+from prefkit.workspace import Workspace, stream_files
+
+PartName = Literal["prompt", "reference"]
+# Columns of published sets, best first. The first that a row has is the question; what lies in
+# BESIDE belongs to it (Alpaca's `input`). So with the answer.
+PROMPTS = ("prompt", "question", "query", "instruction", "problem", "goal", "ctx", "sentence")
+LAST_PROMPTS = ("input", "inputs", "text", "messages", "conversations")
+BESIDE = ("input", "context_question", "question_content")
+REFERENCES = (
+    "reference", "chosen", "answer", "answers", "solution", "completion", "response", "output",
+    "target", "targets", "canonical_solution", "best_answer", "label_text",
+)  # fmt: skip
+STREAMS = ("examples", "pairs", "unpaired")
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One question of an evaluation set.
+
+    Attributes:
+        id: The row's own id, else where it stands (`line 7`).
+        prompt: What is asked, without system turns; may be empty.
+        reference: What is right; may be empty.
+    """
+
+    id: str
+    prompt: str
+    reference: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSet:
+    """A named set of items.
+
+    Attributes:
+        name: What reports call it.
+        items: In file order.
+        inputs: Its files by hash; none for a set of the hub.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    inputs: tuple[Input, ...] = ()
+
+
+def load_evaluation_set(
+    source: str, workspace: Workspace, fields: Sequence[str] = ()
+) -> EvaluationSet:
+    """The items of an evaluation set.
+
+    Args:
+        source: A run or @stage (its test split, if it has one), a file, or the id of a dataset on
+            the hub; `NAME=` before it names the set.
+        workspace: Where runs are looked for.
+        fields: Columns to look at: the first is the question, the others the answer. Without,
+            the usual names of columns are tried.
+
+    Raises:
+        PrefkitError: It does not exist, is empty, or a row has none of the columns.
+    """
+    name, source = _named(source)
+    files = _files(source, workspace)
+    items = []
+    for piece in cut(files):
+        for where, row in read(piece):
+            if isinstance(row, PrefkitError):
+                raise row
+            items.append(_item(row, where, fields))
+    if not items:
+        raise PrefkitError(
+            f"{source}: holds no row to compare with.", hint="Name a set with rows in it."
+        )
+    if not any(item.prompt or item.reference for item in items):
+        raise PrefkitError(
+            f"{source}: no text in any of {len(items)} rows.",
+            hint="Name the columns to look at with `--field COLUMN`.",
+        )
+    inputs = tuple(Input.of(file, workspace) for file in files)
+    return EvaluationSet(name or _short(source), tuple(items), inputs)
+
+
+def _named(source: str) -> tuple[str, str]:
+    name, equals, path = source.partition("=")
+    if equals and re.fullmatch(r"[\w .+-]+", name) and not Path(source).exists():
+        return name, path
+    return "", source
+
+
+def _short(source: str) -> str:
+    return Path(source).stem if Path(source).is_file() else source
+
+
+def _files(source: str, workspace: Workspace) -> list[Path]:
+    folder = workspace.run_at(source)
+    if folder is None:
+        return files_of(source, "examples", workspace)
+    held = [stream for stream in STREAMS if stream_files(folder, stream)]
+    if not held:
+        raise PrefkitError(
+            f"{source}: {folder.name} holds no {', '.join(STREAMS)}.",
+            hint="`prefkit runs show` lists what a run holds.",
+        )
+    files = [file for stream in held for file in stream_files(folder, stream)]
+    return [file for file in files if file.stem == "test"] or files
+
+
+def _item(row: Mapping[str, Any], where: str, fields: Sequence[str]) -> Item:  # a JSON object
+    if fields:
+        missing = [name for name in fields if name not in row]
+        if len(missing) == len(fields):
+            raise _no_column(row, where, f"`{'`, `'.join(missing)}` is not there")
+        texts = [" ".join(_texts(row.get(name))) for name in fields]
+        prompt, reference = texts[0], "\n\n".join(texts[1:])
+    else:
+        names = _columns(row)
+        if not any(names):
+            raise _no_column(row, where, "no column that is known to hold a question")
+        prompt, reference = (
+            "\n\n".join(text for name in group for text in _texts(row[name])) for group in names
+        )
+    line = where.rpartition(":")[2]
+    own = next((row[key] for key in ("id", "task_id", "qid", "idx") if key in row), None)
+    return Item(f"line {line}" if own is None else str(own), prompt, reference)
+
+
+def _columns(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:  # a JSON object
+    """Which columns hold the question, and which the answer."""
+    prompt = next((name for name in (*PROMPTS, *LAST_PROMPTS) if name in row), None)
+    prompts = [] if prompt is None else [prompt]
+    prompts += [name for name in BESIDE if name in row and name != prompt]
+    reference = next((name for name in REFERENCES if name in row and name != prompt), None)
+    return prompts, [] if reference is None else [reference]
+
+
+def _no_column(row: Mapping[str, Any], where: str, why: str) -> PrefkitError:  # a JSON object
+    return PrefkitError(
+        f"{where}: {why}; the columns are: {', '.join(map(str, row)) or 'none'}.",
+        hint="Name the column of the question with `--field`, and that of the answer with another.",
+        exit_code=EXIT_USAGE,
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:  # whatever a column of someone else's file holds
+    """The strings in a value: messages without system turns, lists and objects one by one."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        if "role" in value or "from" in value:
+            if value.get("role", value.get("from")) != "system":
+                yield from _texts(value.get("content", value.get("value")))
+        else:
+            for part in value.values():
+                yield from _texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
