@@ -260,6 +260,36 @@ class Verdict(Record):
     usd: float | None = Field(default=None, description="None when the price is unknown.")
 
 
+class Contamination(Record):
+    """An item of an evaluation set that stands in a training record."""
+
+    identity = ("record_id", "field", "evaluation", "item_id", "part")
+
+    record_id: str = Field(description="The training record.")
+    where: str = Field(default="", description="Its file and line.")
+    field: str = Field(description="Which of its texts: prompt, reference, chosen, rejected, …")
+    evaluation: str = Field(description="Name of the evaluation set.")
+    item_id: str
+    part: Literal["prompt", "reference"] = Field(description="Which text of the item.")
+    rule: str = Field(description="Why it counts: coverage, run, short or same.")
+    coverage: float = Field(description="Share of the item's words in n-grams in common.")
+    run: int = Field(description="Words of the longest stretch in common.")
+    matched: str = Field(default="", description="That stretch, as the evaluation set writes it.")
+
+
+class SplitLeak(Record):
+    """A training record and a held-out one that say the same, or come from one document."""
+
+    identity = ("train_id", "test_id", "kind", "field")
+
+    train_id: str
+    test_id: str
+    kind: Literal["exact", "near", "document", "chunk"]
+    field: str = Field(default="", description="Which text is alike: prompt or completion.")
+    similarity: float | None = Field(default=None, description="Jaccard of their word shingles.")
+    detail: str = Field(default="", description="The text, or the document both come from.")
+
+
 class Dropped(Record):
     """What left the pipeline, where, and why."""
 

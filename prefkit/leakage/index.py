@@ -32,6 +32,7 @@ from prefkit.leakage.grams import (
 from prefkit.leakage.kernels import Indices
 from prefkit.leakage.texts import hashed, stretch
 
+TELLING = 13  # words in common, or all, before a share of a short text says anything
 SHORT = 5  # fewest words of a question that is looked for inside other texts
 
 
@@ -126,7 +127,9 @@ class Index:
         """
         words = hashed(texts)
         covered = covered_parts(self.long, words, self.sizes)
-        enough = covered.coverage >= self.coverage
+        sizes = self.sizes[covered.part]
+        common = np.rint(covered.coverage * sizes)
+        enough = (covered.coverage >= self.coverage) & (common >= np.minimum(sizes, TELLING))
         far = covered.run >= self.run if self.run else np.zeros(len(enough), bool)
         covered = dataclasses.replace(covered, rule=np.where(enough, COVERAGE, RUN))
         return joined(
