@@ -4,6 +4,9 @@ Word shingles of length 3, or 2 where the shorter text has fewer than 40 words (
 of a twelve-word question would leave a third of its 3-word shingles). MinHash signatures (Broder
 1997) in bands (Leskovec et al., Mining of Massive Datasets, ch. 3) propose pairs; each is then
 compared in full, because bands alone call two in five records duplicates that are not.
+
+`near_pairs` does it all on one machine. `band_keys`, `propose`, `similarities`, `forest` and
+`components` are its steps for rows that lie on several.
 """
 
 import dataclasses
@@ -13,21 +16,39 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prefkit.cleaning.shingles import (
-    BLOCK,
-    PADDING,
-    Hashes,
-    Indices,
-    Ragged,
-    mix,
-    shingle_sets,
-    word_hashes,
-)
+from prefkit.cleaning.kernels import graph, sets
+from prefkit.cleaning.kernels.pairs import NEXT, RUN, Proposed, pairs_of_equal
+from prefkit.cleaning.kernels.sketches import LONG, Functions, Sketches, sketches
+from prefkit.cleaning.kernels.texts import Texts, as_texts
+from prefkit.cleaning.kernels.threads import in_threads
+from prefkit.cleaning.kernels.words import counts_of
+from prefkit.cleaning.shingles import Column, Hashes, Indices, Ragged, word_hashes
 
-LONG_TEXT = 40  # words from which shingles have three words
+__all__ = [
+    "LONG_TEXT",
+    "NEXT",
+    "RUN",
+    "BandKeys",
+    "NearPairs",
+    "Proposed",
+    "Ragged",
+    "band_keys",
+    "bands_for",
+    "clusters",
+    "components",
+    "forest",
+    "near_pairs",
+    "propose",
+    "similarities",
+    "star",
+    "word_hashes",
+]
+
+LONG_TEXT = LONG
 RECALL = 0.999  # chance that a pair exactly at the threshold shares a band
-RUN = 200  # texts sharing a band up to which all pairs of them are compared
-NEXT = 16  # in longer runs each is compared with this many after it
+COMPARED = 1 << 23  # shingles that a thread holds while it compares
+GATHERED = 1 << 22  # proposals held until the repeated ones go
+_HIGH, _32, _ONE = np.uint64(2**64 - 2**32), np.uint64(32), np.uint64(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +81,23 @@ class NearPairs:
         )
 
 
-def near_pairs(texts: Sequence[str], threshold: float) -> NearPairs:
+@dataclasses.dataclass(frozen=True)
+class BandKeys:
+    """What texts may share: an entry for each text and band, those of a text without words none.
+
+    Attributes:
+        key: Equal keys make texts worth comparing; odd in a text's first band, shape (entries,).
+        row: Index of the text, shape (entries,).
+        order: Sorts the rows of a key that too many share, likely near ones next to each other;
+            equal contents have equal orders, shape (entries,).
+    """
+
+    key: Hashes
+    row: Indices
+    order: Hashes
+
+
+def near_pairs(texts: Column, threshold: float) -> NearPairs:
     """All pairs of texts whose shingle sets have a Jaccard similarity of at least `threshold`.
 
     Every pair returned is exact. A pair at the threshold is missed with probability 0.001, a more
@@ -68,61 +105,106 @@ def near_pairs(texts: Sequence[str], threshold: float) -> NearPairs:
     result says that it is not `complete`.
 
     Args:
-        texts: What to compare; a text without words is near to nothing.
+        texts: A list, or an Arrow array of strings, which is read in place. A text without words
+            is near to nothing.
         threshold: Over 0, at most 1.
     """
-    words = word_hashes(texts)
-    short = words.sizes < LONG_TEXT
+    known = as_texts(texts)
+    counts, sketched = _sketched(known, threshold)
+    short = counts < LONG_TEXT
     found = []
-    for n, wanted in ((2, short), (3, ~short)):
-        if not wanted.any():
-            continue
-        sets = shingle_sets(words, n)
-        if n == 2:  # J >= t needs |A| >= t |B|: longer ones cannot match any short text
-            rows = np.flatnonzero((sets.sizes > 0) & (sets.sizes * threshold <= LONG_TEXT))
-        else:
-            rows = np.flatnonzero(~short)
-        left, right, complete = _candidates(sets.take(rows), threshold)
-        left, right = rows[left], rows[right]
-        ours = (short[left] | short[right]) == (n == 2)
+    for width in (2, 3):
+        left, right, complete = _candidates(sketched.pop(0), len(known))
+        ours = (short[left] | short[right]) == (width == 2)
         left, right = left[ours], right[ours]
-        similarity = _jaccard(sets, left, right)
-        pairs = NearPairs(left, right, similarity, len(left), complete)
-        found.append(pairs.where(similarity >= threshold))
+        similarity = _compared(known, counts, width, left, right)
+        near = NearPairs(left, right, similarity, len(left), complete)
+        found.append(near.where(similarity >= threshold))
     return _joined(found)
 
 
-def similarities(texts: Sequence[str], left: Indices, right: Indices) -> NDArray[np.float64]:
+def band_keys(texts: Column, threshold: float) -> BandKeys:
+    """The keys of each text; two texts that share none need not be compared.
+
+    Args:
+        texts: A list, or an Arrow array of strings, which is read in place.
+        threshold: Over 0, at most 1.
+    """
+    _, sketched = _sketched(as_texts(texts), threshold)
+    blocks = [block for side in sketched for block in side]
+    if not blocks:
+        return BandKeys(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.uint64))
+    return BandKeys(
+        np.concatenate([_marked(block).ravel() for block in blocks]),
+        np.concatenate([np.tile(block.rows, len(block.keys)) for block in blocks]),
+        np.concatenate([_orders(block).ravel() for block in blocks]),
+    )
+
+
+def propose(key: Hashes, row: Indices, order: Hashes) -> Proposed:
+    """All pairs of rows with equal keys, each once, in order.
+
+    Where more than RUN rows share a key, each is paired with the NEXT ones only; those with equal
+    texts only under the key of their first band.
+
+    Args:
+        key: See `BandKeys`.
+        row: Any number that names a text, shape (entries,).
+        order: See `BandKeys`.
+    """
+    rows, places = np.unique(row, return_inverse=True)
+    left, right, complete = pairs_of_equal(key, lambda: order, row)
+    one, other = places[left], places[right]
+    different = one != other
+    codes = np.minimum(one, other)[different] * len(rows) + np.maximum(one, other)[different]
+    codes = np.unique(codes)
+    return Proposed(rows[codes // len(rows)], rows[codes % len(rows)], complete)
+
+
+def similarities(texts: Column, left: Indices, right: Indices) -> NDArray[np.float64]:
     """Exact Jaccard similarity of `texts[left[i]]` and `texts[right[i]]`, shape (pairs,).
 
     Two texts without words are alike (1.0) and unlike any other (0.0).
     """
-    used, places = np.unique(np.concatenate((left, right)), return_inverse=True)
-    left, right = places[: len(left)], places[len(left) :]
-    words = word_hashes([texts[number] for number in used.tolist()])
-    short = words.sizes < LONG_TEXT
-    both_long = ~(short[left] | short[right])
+    known = as_texts(texts)
+    used = np.unique(np.concatenate((left, right)))
+    counts = np.zeros(len(known), np.int64)
+    for rows in known.take(used):
+        counts[rows.numbers] = counts_of(rows)
+    both_long = (counts[left] >= LONG_TEXT) & (counts[right] >= LONG_TEXT)
     result = np.empty(len(left))
-    for n, chosen in ((2, ~both_long), (3, both_long)):
-        if chosen.any():
-            result[chosen] = _jaccard(shingle_sets(words, n), left[chosen], right[chosen])
+    for width, chosen in ((2, ~both_long), (3, both_long)):
+        result[chosen] = _compared(known, counts, width, left[chosen], right[chosen])
     return result
+
+
+def forest(left: Indices, right: Indices) -> tuple[Indices, Indices]:
+    """Edges that connect what all edges connect, and no more; the same for any order of edges.
+
+    Args:
+        left: One end of each edge: any number.
+        right: The other.
+    """
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    order = np.lexsort((high, low))
+    low, high = low[order], high[order]
+    _, _, joins = graph.joined(low, high)
+    return low[joins], high[joins]
+
+
+def components(left: Indices, right: Indices) -> tuple[Indices, Indices]:
+    """`(nodes, the smallest node of each one's component)`, nodes rising."""
+    nodes, labels, _ = graph.joined(left, right)
+    return nodes, labels
 
 
 def clusters(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
     """Connected components: for each of `count` items the smallest index it is linked to."""
-    parent = list(range(count))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for left, right in links:
-        low, high = sorted((root(left), root(right)))
-        parent[high] = low
-    return [root(item) for item in range(count)]
+    left, right = np.array(links, np.int64).reshape(-1, 2).T
+    nodes, labels = components(left, right)
+    result = np.arange(count)
+    result[nodes] = labels
+    return result.tolist()
 
 
 def star(
@@ -130,24 +212,17 @@ def star(
 ) -> dict[int, tuple[int, float]]:
     """What to drop so that no kept item is near another: item -> (keeper, similarity).
 
-    Items are taken in `order`; one is dropped only when it is itself near an item already kept,
-    so a chain of small steps never removes its far end.
+    See `kernels.graph.stars`, which does the same over arrays.
     """
-    neighbours: dict[int, list[tuple[int, float]]] = {}
-    for left, right, similarity in pairs:
-        neighbours.setdefault(left, []).append((right, similarity))
-        neighbours.setdefault(right, []).append((left, similarity))
-    rank = {item: place for place, item in enumerate(order)}
-    dropped: dict[int, tuple[int, float]] = {}
-    for item in order:
-        kept = [
-            (other, similarity)
-            for other, similarity in neighbours.get(item, ())
-            if rank[other] < rank[item] and other not in dropped
-        ]
-        if kept:
-            dropped[item] = min(kept, key=lambda found: (-found[1], rank[found[0]]))
-    return dropped
+    if isinstance(pairs, NearPairs):
+        left, right, similarity = pairs.left, pairs.right, pairs.similarity
+    else:
+        listed = list(pairs)
+        left, right = np.array([pair[:2] for pair in listed], np.int64).reshape(-1, 2).T
+        similarity = np.array([pair[2] for pair in listed], np.float64)
+    found = graph.stars(np.array(order, np.int64), left, right, similarity)
+    values = zip(found.keeper.tolist(), found.similarity.tolist(), strict=True)
+    return dict(zip(found.item.tolist(), values, strict=True))
 
 
 def bands_for(threshold: float) -> tuple[int, int]:
@@ -158,9 +233,83 @@ def bands_for(threshold: float) -> tuple[int, int]:
     return bands, rows
 
 
+def _sketched(texts: Texts, threshold: float) -> tuple[Indices, list[list[Sketches]]]:
+    """Words a text; sketches by 2-word and by 3-word shingles, block after block."""
+    functions = Functions.of(*bands_for(threshold))
+    limit = int(LONG_TEXT / threshold)
+    made = list(in_threads(lambda rows: sketches(rows, functions, limit), texts.blocks()))
+    counts = np.concatenate([count for count, _ in made]) if made else np.empty(0, np.int64)
+    return counts, [[sides[side] for _, sides in made] for side in range(2)]
+
+
+def _marked(block: Sketches) -> NDArray[np.uint64]:
+    """Keys that are odd in the first band and even in the others."""
+    keys = block.keys & ~_ONE
+    keys[0] |= _ONE
+    return keys
+
+
+def _orders(block: Sketches) -> NDArray[np.uint64]:
+    """Half the key of the band before, so that what shares two bands is near; half the whole."""
+    before = np.roll(block.keys, 1, axis=0)
+    return (before & _HIGH) | (block.whole >> _32)
+
+
+def _candidates(blocks: Sequence[Sketches], size: int) -> tuple[Indices, Indices, bool]:
+    """Pairs that share a band, each once, `left < right`, in order; and whether these are all."""
+    if not blocks:
+        return np.empty(0, np.int64), np.empty(0, np.int64), True
+    rows = np.concatenate([block.rows for block in blocks])
+    bands = range(len(blocks[0].keys))
+    complete = True
+    gathered: list[Indices] = [np.empty(0, np.int64)]
+    held = 0
+    for left, right, whole in in_threads(lambda band: _pairs_of_band(blocks, band), bands):
+        complete &= whole
+        gathered.append(rows[left] * size + rows[right])
+        held += len(left)
+        if held > GATHERED:
+            gathered, held = [np.unique(np.concatenate(gathered))], 0
+    codes = np.unique(np.concatenate(gathered))
+    return codes // size, codes % size, complete
+
+
+def _pairs_of_band(blocks: Sequence[Sketches], band: int) -> tuple[Indices, Indices, bool]:
+    keys = np.concatenate([block.keys[band] for block in blocks]) & ~_ONE
+    if band == 0:
+        keys |= _ONE
+
+    def order() -> Hashes:
+        before = np.concatenate([block.keys[band - 1] for block in blocks])
+        whole = np.concatenate([block.whole for block in blocks])
+        return (before & _HIGH) | (whole >> _32)
+
+    return pairs_of_equal(keys, order)
+
+
+def _compared(
+    texts: Texts, counts: Indices, width: int, left: Indices, right: Indices
+) -> NDArray[np.float64]:
+    """Similarities of pairs, as many at a time as have COMPARED shingles."""
+    parts = in_threads(
+        lambda part: sets.jaccard(texts, counts, width, left[part], right[part]),
+        _parts(counts[left] + counts[right]),
+    )
+    return np.concatenate([np.empty(0), *parts])
+
+
+def _parts(sizes: Indices) -> Iterator[slice]:
+    """Cut so that each part, or its one pair, has a size of COMPARED."""
+    ends = np.cumsum(sizes)
+    begin = 0
+    while begin < len(sizes):
+        wanted = ends[begin] - sizes[begin] + COMPARED
+        end = max(begin + 1, int(np.searchsorted(ends, wanted, "right")))
+        yield slice(begin, min(end, begin + COMPARED))
+        begin = end
+
+
 def _joined(found: Sequence[NearPairs]) -> NearPairs:
-    if not found:
-        return NearPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     return NearPairs(
         np.concatenate([pairs.left for pairs in found]),
         np.concatenate([pairs.right for pairs in found]),
@@ -168,89 +317,3 @@ def _joined(found: Sequence[NearPairs]) -> NearPairs:
         sum(pairs.compared for pairs in found),
         all(pairs.complete for pairs in found),
     )
-
-
-def _candidates(sets: Ragged, threshold: float) -> tuple[Indices, Indices, bool]:
-    """Pairs that share a band, each once, `left < right`; and whether these are all."""
-    if len(sets.sizes) < 2:
-        return np.empty(0, np.int64), np.empty(0, np.int64), True
-    bands, rows = bands_for(threshold)
-    keys = _band_keys(sets, bands, rows)
-    size = len(sets.sizes)
-    found = [_pairs_of_equal(keys[:, band], keys[:, band - 1]) for band in range(bands)]
-    codes = np.unique(np.concatenate([low * size + high for low, high, _ in found]))
-    return codes // size, codes % size, all(complete for _, _, complete in found)
-
-
-def _band_keys(sets: Ragged, bands: int, rows: int) -> Hashes:
-    """One key a text and band, shape (texts, bands)."""
-    # The hash functions x -> a*x + b mod 2^64 are constants of the program: whether two texts
-    # are compared must not depend on a run's seed.
-    random = np.random.Generator(np.random.PCG64(20_261_122))
-    multipliers = random.integers(0, 2**64, (bands, rows), np.uint64) | np.uint64(1)
-    addends = random.integers(0, 2**64, (bands, rows), np.uint64)
-    keys = np.empty((len(sets.sizes), bands), np.uint64)
-    for begin, end in _blocks(sets):
-        values = sets.values[sets.offsets[begin] : sets.offsets[end]]
-        starts = sets.offsets[begin:end] - sets.offsets[begin]
-        for band in range(bands):
-            key = np.zeros(end - begin, np.uint64)
-            for row in range(rows):
-                hashed = values * multipliers[band, row] + addends[band, row]
-                key = mix(key + np.minimum.reduceat(hashed, starts))
-            keys[begin:end, band] = key
-    return keys
-
-
-def _blocks(sets: Ragged) -> Iterator[tuple[int, int]]:
-    """Row ranges of about BLOCK shingles."""
-    begin, rows = 0, len(sets.sizes)
-    while begin < rows:
-        wanted = sets.offsets[begin] + BLOCK
-        end = max(begin + 1, int(np.searchsorted(sets.offsets, wanted, "right")) - 1)
-        yield begin, min(end, rows)
-        begin = end
-
-
-def _pairs_of_equal(keys: Hashes, order_by: Hashes) -> tuple[Indices, Indices, bool]:
-    """Pairs of rows with equal keys, the smaller row first; and whether these are all.
-
-    In a run of more than RUN equal keys, sorted by `order_by`, each is paired with the NEXT ones.
-    """
-    order = np.lexsort((order_by, keys))
-    edges = np.flatnonzero(np.diff(keys[order])) + 1
-    starts = np.concatenate(([0], edges))
-    sizes = np.diff(np.append(starts, len(keys)))
-    place = np.arange(len(keys))
-    after = np.repeat(starts + sizes, sizes) - place - 1  # how many of its run follow each
-    reach = np.where(np.repeat(sizes, sizes) <= RUN, after, np.minimum(after, NEXT))
-    first = np.repeat(place, reach)
-    step = np.arange(len(first)) - np.repeat(np.cumsum(reach) - reach, reach)
-    one, other = order[first], order[first + 1 + step]
-    complete = bool(sizes.max(initial=0) <= RUN)
-    return np.minimum(one, other), np.maximum(one, other), complete
-
-
-def _jaccard(sets: Ragged, left: Indices, right: Indices) -> NDArray[np.float64]:
-    sizes = sets.sizes
-    shared = _shared(sets, left, right)
-    union = sizes[left] + sizes[right] - shared
-    return np.where(union == 0, 1.0, shared / np.maximum(union, 1))
-
-
-def _shared(sets: Ragged, left: Indices, right: Indices) -> Indices:
-    """How many shingles the two sets of each pair share, shape (pairs,)."""
-    shared = np.zeros(len(left), np.int64)
-    width = np.maximum(sets.sizes[left], sets.sizes[right])
-    by_width = np.argsort(width, kind="stable")
-    begin = 0
-    while begin < len(by_width):
-        guess = by_width[begin : begin + BLOCK]
-        ends = np.flatnonzero(width[guess] * np.arange(1, len(guess) + 1) > BLOCK)
-        pairs = guess[: max(1, int(ends[0]) if len(ends) else len(guess))]
-        both = [sets.take(side[pairs]).padded() for side in (left, right)]
-        merged = np.sort(np.concatenate(both, axis=1), axis=1)
-        twice = (merged[:, 1:] == merged[:, :-1]) & (merged[:, 1:] != PADDING)
-        shared[pairs] = twice.sum(axis=1)
-        begin += len(pairs)
-    return shared

@@ -1,0 +1,37 @@
+"""64-bit hashes of words and of the shingles they make."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefkit.cleaning.kernels.compiled import compiled
+
+Hashes = NDArray[np.uint64]
+# Odd, without structure: digits of the golden ratio and of pi.
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_START = np.uint64(0x243F6A8885A308D3)
+_30, _27, _31, _32 = (np.uint64(bits) for bits in (30, 27, 31, 32))
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+@compiled
+def mix(value: np.uint64) -> np.uint64:
+    """splitmix64's finaliser (Steele et al. 2014): every input bit moves every output bit."""
+    value = (value ^ (value >> _30)) * _MIX_1
+    value = (value ^ (value >> _27)) * _MIX_2
+    return value ^ (value >> _31)
+
+
+@compiled
+def step(state: np.uint64, value: np.uint64) -> np.uint64:
+    """One round of a sequence's hash: different states or values make different states."""
+    return (state ^ value) * _MULTIPLIER
+
+
+@compiled
+def shingle(words: Hashes, begin: int, width: int) -> np.uint64:
+    """Hash of `width` words in their order."""
+    state = _START
+    for at in range(begin, begin + width):
+        state = step(state, words[at])
+        state ^= state >> _32
+    return mix(state)
