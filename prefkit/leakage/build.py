@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from prefkit.cleaning.shingles import Ragged
 from prefkit.config import LeakageConfig
 from prefkit.leakage.evaluation_sets import EvaluationSet, PartName, load_evaluation_set
-from prefkit.leakage.grams import Grams, whole_hashes
+from prefkit.leakage.grams import Grams, rows_of, whole_hashes
 from prefkit.leakage.index import SHORT, Index
 from prefkit.leakage.kernels import Hashes, Indices, gram_hashes
 from prefkit.leakage.texts import hashed
@@ -75,7 +75,7 @@ def build_index(sets: Sequence[EvaluationSet], config: LeakageConfig) -> Index:
 def _long(words: Ragged, owner: Indices, set_of: Indices, n: int) -> tuple[Grams, Indices]:
     """n-grams that are no template, and how many words of each part they cover."""
     rows = np.flatnonzero(words.sizes >= n)
-    own = words.take(rows)
+    own = rows_of(words, rows)
     sizes = own.sizes
     part = np.repeat(rows, sizes)
     place = np.arange(len(own.values)) - np.repeat(own.offsets[:-1], sizes)
@@ -109,11 +109,11 @@ def _template(hashes: Hashes, set_of: Indices, owner: Indices) -> NDArray[np.boo
 
 def _beginnings(words: Ragged, chosen: NDArray[np.bool_]) -> Grams:
     rows = np.flatnonzero(chosen)
-    own = words.take(rows)
+    own = rows_of(words, rows)
     hashes = gram_hashes(own.values, own.offsets, SHORT)[own.offsets[:-1]]
     return Grams.of(SHORT, hashes, rows, np.zeros(len(rows), np.int64))
 
 
 def _whole(words: Ragged, chosen: NDArray[np.bool_]) -> Grams:
     rows = np.flatnonzero(chosen)
-    return Grams.of(0, whole_hashes(words.take(rows)), rows, np.zeros(len(rows), np.int64))
+    return Grams.of(0, whole_hashes(rows_of(words, rows)), rows, np.zeros(len(rows), np.int64))

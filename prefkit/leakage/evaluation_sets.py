@@ -2,13 +2,15 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from prefkit.cleaning.rows import Row
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.manifest import Input
 from prefkit.reading import files_of
+from prefkit.records import text_of
 from prefkit.slices import cut, read
 from prefkit.workspace import Workspace, stream_files
 
@@ -30,7 +32,7 @@ class Item:
     """One question of an evaluation set.
 
     Attributes:
-        id: The row's own id, else where it stands (`line 7`).
+        id: The row's own id; where it stands (`line 7`) when ids are missing or not distinct.
         prompt: What is asked, without system turns; may be empty.
         reference: What is right; may be empty.
     """
@@ -72,12 +74,15 @@ def load_evaluation_set(
     """
     name, source = _named(source)
     files = _files(source, workspace)
-    items = []
+    items, places = [], []
     for piece in cut(files):
         for where, row in read(piece):
             if isinstance(row, PrefkitError):
                 raise row
             items.append(_item(row, where, fields))
+            places.append(_place(where, len(files)))
+    if len({item.id for item in items}) < len(items) or not all(item.id for item in items):
+        items = [dataclasses.replace(i, id=p) for i, p in zip(items, places, strict=True)]
     if not items:
         raise PrefkitError(
             f"{source}: holds no row to compare with.", hint="Name a set with rows in it."
@@ -89,6 +94,18 @@ def load_evaluation_set(
         )
     inputs = tuple(Input.of(file, workspace) for file in files)
     return EvaluationSet(name or _short(source), tuple(items), inputs)
+
+
+def items_of(rows: Iterable[Row]) -> tuple[Item, ...]:
+    """Our own records as items: what was asked, and the answer that is right."""
+    return tuple(
+        Item(
+            row.record.id,
+            text_of([message for message in row.prompt if message.role != "system"]),
+            row.good[0].text if row.good else "",
+        )
+        for row in rows
+    )
 
 
 def _named(source: str) -> tuple[str, str]:
@@ -130,9 +147,14 @@ def _item(row: Mapping[str, Any], where: str, fields: Sequence[str]) -> Item:  #
         prompt, reference = (
             "\n\n".join(text for name in group for text in _texts(row[name])) for group in names
         )
-    line = where.rpartition(":")[2]
     own = next((row[key] for key in ("id", "task_id", "qid", "idx") if key in row), None)
-    return Item(f"line {line}" if own is None else str(own), prompt, reference)
+    name = "" if own is None else str(own).encode("utf-8", "replace").decode()
+    return Item(name, prompt, reference)
+
+
+def _place(where: str, files: int) -> str:
+    path, _, line = where.rpartition(":")
+    return f"line {line}" if files == 1 else f"{Path(path).stem}:{line}"
 
 
 def _columns(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:  # a JSON object

@@ -144,8 +144,16 @@ def same_parts(
     """
     sizes = words.sizes
     rows = np.flatnonzero(asked & (sizes > 0) & (sizes <= most))
-    found, part = whole.equal(whole_hashes(words.take(rows)))
+    found, part = whole.equal(whole_hashes(rows_of(words, rows)))
     return _whole(rows[found], part, parts, SAME)
+
+
+def rows_of(words: Ragged, rows: Indices) -> Ragged:
+    """Only these rows, in this order."""
+    sizes = np.diff(words.offsets)[rows]
+    offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    places = np.arange(offsets[-1]) + np.repeat(words.offsets[rows] - offsets[:-1], sizes)
+    return Ragged(words.values[places], offsets)
 
 
 def whole_hashes(words: Ragged) -> Hashes:
@@ -153,7 +161,7 @@ def whole_hashes(words: Ragged) -> Hashes:
     hashes = np.zeros(len(words.sizes), np.uint64)
     for size in np.unique(words.sizes).tolist():
         rows = np.flatnonzero(words.sizes == size)
-        same = words.take(rows)
+        same = rows_of(words, rows)
         hashes[rows] = gram_hashes(same.values, same.offsets, size)[same.offsets[:-1]]
     return hashes
 
