@@ -46,7 +46,7 @@ __all__ = [
 
 LONG_TEXT = LONG
 RECALL = 0.999  # chance that a pair exactly at the threshold shares a band
-COMPARED = 1 << 23  # shingles that a thread holds while it compares
+COMPARED = 1 << 21  # shingles that a thread holds while it compares
 GATHERED = 1 << 22  # proposals held until the repeated ones go
 _HIGH, _32, _ONE = np.uint64(2**64 - 2**32), np.uint64(32), np.uint64(1)
 

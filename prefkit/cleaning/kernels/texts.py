@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
@@ -106,7 +105,7 @@ def _chunks(arrays: Iterable[pa.Array]) -> Iterator[Chunk]:
         if not _is_flat(array.type):  # dictionaries, views
             array = array.cast(pa.large_string())
         if array.null_count:
-            array = pc.fill_null(array, "" if not _is_binary(array.type) else b"")
+            array = array.fill_null(b"" if _is_binary(array.type) else "")
         yield _chunk(array, first)
         first += len(array)
 

@@ -49,14 +49,27 @@ def scan(
     hashed = _START
     at = begin
     while at < end:
+        byte = data[at]
+        if byte < 0x80:
+            entry = letters[byte]
+            at += 1
+            if entry & _WORD:
+                hashed = step(hashed if inside else _START, np.uint64(entry & _CODE))
+                inside = True
+                continue
+            if entry == 0:
+                return int(-1 - byte)
+            if inside:
+                out[count] = mix(hashed)
+                count += 1
+                inside = False
+            continue
         code, size = character(data, at, end)
         at += size
         entry = letters[code]
         if entry == 0:
-            return -1 - code
-        parts = 1
-        if entry & _MANY:
-            parts = folds.shape[1]
+            return int(-1 - code)
+        parts = folds.shape[1] if entry & _MANY else 1
         row = np.int64(entry & _CODE)
         for part in range(parts):
             if parts > 1:
