@@ -112,6 +112,24 @@ class CleanConfig(StageConfig):
     min_reference_words: int = Field(2, ge=1, description="Fewest words in a reference.")
     max_reference_words: int = Field(200, ge=1, description="Most words in a reference.")
     skip_rules: tuple[str, ...] = Field((), description="Rules to leave out, such as `truncated`.")
+    use_rules: tuple[str, ...] = Field((), description="Only these rules; all when empty.")
+    flag_rules: tuple[str, ...] = Field((), description="Rules that mark and do not drop.")
+    flag_only: bool = Field(False, description="Mark in `metadata.flags`; let no rule drop.")
+    on_rule_error: Literal["stop", "count"] = Field(
+        "stop", description="A rule that fails stops the run, or marks the row `rule-failed`."
+    )
+    rules: dict[str, str] = Field(
+        default_factory=dict,
+        description="Your rules: NAME = `FILE.py:FUNCTION` or `python:MODULE:FUNCTION`.",
+    )
+    drop_when: dict[str, str] = Field(
+        default_factory=dict, description="Your rules in a line: NAME = an expression."
+    )
+    languages: tuple[str, ...] = Field(
+        (), description="ISO 639-1 codes of the languages that stay; any when empty."
+    )
+    tokenizer: str = Field("", description="Counts tokens: the model to train or its folder.")
+    max_length: int | None = Field(None, ge=1, description="Tokens a row that training sees.")
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of examples held out.")
     split_by: Literal["document", "chunk", "example"] = Field(
         "document", description="What must not lie on both sides of the split."

@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from prefkit.cleaning.rules import RULES, first_refusal
+from prefkit.cleaning.rows import row_of
+from prefkit.cleaning.rules import RULES, View, first_refusal
 from prefkit.config import CleanConfig
 from prefkit.records import Example, Message, assistant, user
 
@@ -125,7 +126,11 @@ def test_the_limits_are_the_configuration():
 
 def test_the_first_rule_in_the_table_is_the_reason():
     example = Example(prompt="Who?", reference="\ufffd")
-    found = [name for name in RULES if RULES[name](example, CleanConfig()) is not None]
+    found = [
+        name
+        for name in RULES
+        if RULES[name].check(View(row_of(example)), CleanConfig()) is not None
+    ]
     assert first_refusal(example, CleanConfig(), list(RULES))[0] == found[0]
 
 

@@ -1,0 +1,50 @@
+"""The rule about answers that break off."""
+
+import re
+
+from prefkit.cleaning.normalise import words
+from prefkit.cleaning.rules.contract import View, clip, without_code
+from prefkit.config import CleanConfig
+
+TAIL = 400  # characters at the end that tell how a text ends
+OPEN_END = re.compile(
+    r"(?:[,:;(\[{–—]|\s[-/&+=]|(?:^|\n)\s*(?:[-*•]|\d+[.)])"
+    r"|\b(?:the|a|an|and|or|but|because|than|of|into|its|their|your|our|every))$"
+)
+CLOSED_END = re.compile(r"[.!?…。！？%][\"'’”»)\]*_`]*$|[|`:>]$")
+EMOTICON = re.compile(r"[:;=]['-]?[(\[{]")
+LONG_LINE = 25  # words of a last line from which prose is expected to end in a full stop
+
+
+def truncated(view: View, config: CleanConfig) -> str | None:
+    """A good answer breaks off: an open fence or bracket, or an end that wants a continuation."""
+    for completion in view.good:
+        if detail := _broken_off(completion.text):
+            return f"the {completion.field}: {detail}"
+    return None
+
+
+def _broken_off(text: str) -> str | None:
+    if text.count("```") % 2:
+        return "a code fence is not closed"
+    prose = without_code(text).rstrip()
+    if _opened(prose) > _closed(prose):
+        prose = EMOTICON.sub("", prose).rstrip()
+        if _opened(prose) > _closed(prose):
+            return "a bracket is not closed"
+    tail = EMOTICON.sub("", prose[-TAIL:]).rstrip()
+    if found := OPEN_END.search(tail):
+        return f"ends with: {clip(found[0].strip())}"
+    if CLOSED_END.search(tail):
+        return None
+    last = prose[prose.rfind("\n") + 1 :]
+    count = len(words(last)) if len(last) >= LONG_LINE else 0
+    return f"no full stop after {count} words" if count >= LONG_LINE else None
+
+
+def _opened(prose: str) -> int:
+    return sum(map(prose.count, "([{（「"))
+
+
+def _closed(prose: str) -> int:
+    return sum(map(prose.count, ")]}）」"))

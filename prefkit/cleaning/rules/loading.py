@@ -1,0 +1,116 @@
+"""The rules that a configuration turns on, ready to look at rows."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from prefkit.cleaning.rows import Row, row_of
+from prefkit.cleaning.rules.contract import Finding, Rule, View, clip
+from prefkit.cleaning.rules.table import RULES
+from prefkit.config import CleanConfig
+from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.records import Example
+from prefkit.workspace import Workspace
+
+FAILED = "rule-failed"  # what a rule that raised is marked as
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """Rules that look at rows; travels to another process as its configuration.
+
+    Attributes:
+        config: The `[clean]` table.
+        workspace: Where custom rules lie.
+        rules: Name and rule of those that are on, in order.
+    """
+
+    config: CleanConfig
+    workspace: Workspace
+    rules: Mapping[str, Rule]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return load_rules, (self.config, self.workspace)
+
+    def marks(self, rule: str) -> bool:
+        """Whether a finding of this rule only marks a row and leaves it in."""
+        return rule == FAILED or rule in self.config.flag_rules
+
+    def findings(
+        self, row: Row, first_only: bool = False, passage: str | None = None
+    ) -> list[Finding]:
+        """What the rules hold against a row, in the order of the rules.
+
+        Args:
+            row: Of normalised text.
+            first_only: Stop at the first finding that does not only mark.
+            passage: The text that the answer was quoted from, when it is at hand.
+
+        Raises:
+            PrefkitError: A rule failed, and `on_rule_error` says stop.
+        """
+        view = View(row, passage)
+        found: list[Finding] = []
+        for name, rule in self.rules.items():
+            finding = self._finding(name, rule, view)
+            if finding is not None:
+                found.append(finding)
+                if first_only and not self.marks(finding.rule):
+                    break
+        return found
+
+    def _finding(self, name: str, rule: Rule, view: View) -> Finding | None:
+        try:
+            detail = rule.check(view, self.config)
+        except Exception as error:
+            what = f"{name}: {type(error).__name__}: {clip(str(error))}"
+            if self.config.on_rule_error == "stop":
+                raise PrefkitError(
+                    f"{view.row.record.id}: a rule failed: {what}.",
+                    hint='Mend the rule, or mark such rows and go on with `on_rule_error = "count"`'
+                    " under `[clean]`.",
+                ) from error
+            return Finding(FAILED, what)
+        return None if detail is None else Finding(name, detail)
+
+
+def load_rules(config: CleanConfig, workspace: Workspace) -> Rules:
+    """The rules that `[clean]` turns on.
+
+    Args:
+        config: Says which, and their limits.
+        workspace: Where custom rules lie.
+
+    Raises:
+        PrefkitError: A rule that is named does not exist, or a custom one cannot be loaded.
+    """
+    known: dict[str, Rule] = {**RULES}
+    for field in ("use_rules", "skip_rules", "flag_rules"):
+        _refuse_unknown(getattr(config, field), known, field)
+    wanted = set(config.use_rules or known) - set(config.skip_rules)
+    on = {name: rule for name, rule in known.items() if name in wanted and rule.on(config)}
+    return Rules(config, workspace, on)
+
+
+def first_refusal(
+    example: Example, config: CleanConfig, rules: Sequence[str]
+) -> tuple[str, str] | None:
+    """`(rule, detail)` of the first of `rules` that refuses the example, or None."""
+    view = View(row_of(example))
+    for name in rules:
+        detail = RULES[name].check(view, config) if RULES[name].on(config) else None
+        if detail is not None:
+            return name, detail
+    return None
+
+
+def _refuse_unknown(names: Sequence[str], known: Iterable[str], field: str) -> None:
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise PrefkitError(
+                f"[clean] {field}: there is no rule called `{name}`"
+                + (f"; did you mean `{close[0]}`?" if close else "."),
+                hint=f"The rules are: {', '.join(known)}.",
+                exit_code=EXIT_USAGE,
+            )
