@@ -1,8 +1,9 @@
 """Compiled loops over word hashes: n-gram hashes, and where texts hold an n-gram of an index."""
 
-import numba  # noqa: TID253 - imported by what computes, never by a command's help
 import numpy as np
 from numpy.typing import NDArray
+
+from prefkit.cleaning.kernels.compiled import compiled
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
@@ -13,14 +14,14 @@ _30, _27, _31, _6, _63 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 _ONE = np.uint64(1)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _mix(value: np.uint64) -> np.uint64:  # splitmix64's finaliser, Steele et al. 2014
     value = (value ^ (value >> _30)) * _MIX_1
     value = (value ^ (value >> _27)) * _MIX_2
     return value ^ (value >> _31)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _power(n: int) -> np.uint64:
     product = _ONE
     for _ in range(n):
@@ -28,7 +29,7 @@ def _power(n: int) -> np.uint64:
     return product
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def gram_hashes(words: Hashes, offsets: Indices, n: int) -> Hashes:
     """Hash of the `n` words from each place on; 0 where fewer than `n` follow in the text.
 
@@ -55,7 +56,7 @@ def gram_hashes(words: Hashes, offsets: Indices, n: int) -> Hashes:
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def fill_filter(keys: Hashes, bits: int) -> Hashes:
     """A Bloom filter of one hash: bit `key >> (64 - bits)` of each key, shape (2**bits / 64,)."""
     marks = np.zeros(1 << (bits - 6), np.uint64)
@@ -66,7 +67,7 @@ def fill_filter(keys: Hashes, bits: int) -> Hashes:
     return marks
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def probe(
     words: Hashes, offsets: Indices, n: int, keys: Hashes, marks: Hashes, bits: int
 ) -> tuple[Indices, Indices, Indices]:
@@ -110,7 +111,7 @@ def probe(
     return texts[:count], places[:count], numbers[:count]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _search(keys: Hashes, wanted: np.uint64) -> int:
     low, high = 0, len(keys)
     while low < high:
@@ -122,14 +123,14 @@ def _search(keys: Hashes, wanted: np.uint64) -> int:
     return low if low < len(keys) and keys[low] == wanted else -1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _grown(values: Indices) -> Indices:
     larger = np.empty(2 * len(values), np.int64)
     larger[: len(values)] = values
     return larger
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def holds_whole(
     words: Hashes,
     offsets: Indices,

@@ -24,6 +24,7 @@ from prefkit.slices import Slice, cut
 from prefkit.storage import read_records, write_json, write_jsonl, write_text
 from prefkit.workspace import Workspace, stream_files
 
+SMALL = 20_000  # rows that one process is through with before a second has started
 OWN = "test split"
 RESULTS = "leakage.json"
 CONTAMINATED = "contaminated.txt"
@@ -34,14 +35,12 @@ class LeakagePlan(Plan):
     """A plan that knows where the training rows lie and what they are compared with.
 
     Attributes:
-        kind: examples, pairs or unpaired.
-        slices: Where the rows lie, held-out ones included.
+        slices: Where the rows lie, held-out ones included, each with its kind of record.
         sets: The evaluation sets; none when the source's own splits are compared.
     """
 
     config: LeakageConfig
-    kind: str = "examples"
-    slices: tuple[Slice, ...] = ()
+    slices: tuple[tuple[Slice, str], ...] = ()
     sets: tuple[EvaluationSet, ...] = ()
 
 
@@ -57,10 +56,10 @@ def plan_leakage(source: str, config: LeakageConfig, workspace: Workspace) -> Le
         PrefkitError: A source does not exist or holds no rows, or two sets have one name.
     """
     found = find_records(source, config.kind, workspace)
-    pieces = cut(found.files, config.limit)
+    pieces = [(piece, one.kind) for one in found for piece in cut(one.files, config.limit)]
     if not pieces:
         raise PrefkitError(
-            f"{source}: holds no {found.kind}.",
+            f"{source}: holds no {' and no '.join(one.kind for one in found)}.",
             hint="`prefkit runs show` lists what a run holds and what it dropped.",
         )
     sets = tuple(load_evaluation_set(path, workspace, config.field) for path in config.against)
@@ -72,15 +71,16 @@ def plan_leakage(source: str, config: LeakageConfig, workspace: Workspace) -> Le
             hint="Name them: `--against first=PATH --against second=PATH`.",
             exit_code=EXIT_USAGE,
         )
-    inputs = [Input.of(file, workspace) for file in found.files]
+    inputs = [Input.of(file, workspace) for one in found for file in one.files]
     inputs += [entry for evaluation in sets for entry in evaluation.inputs]
     return LeakagePlan(
         stage="leakage",
         config=config,
         inputs=tuple(inputs),
-        counts={found.kind: sum(piece.rows for piece in pieces)}
+        counts={
+            one.kind: sum(piece.rows for piece, kind in pieces if kind == one.kind) for one in found
+        }
         | {evaluation.name: len(evaluation.items) for evaluation in sets},
-        kind=found.kind,
         slices=tuple(pieces),
         sets=sets,
     )
@@ -110,8 +110,8 @@ def run_leakage(plan: LeakagePlan, settings: Settings) -> Run:
 
 def _own_splits(plan: LeakagePlan) -> tuple[list[Row], list[Row]]:
     splits: tuple[list[Row], list[Row]] = ([], [])
-    for piece in plan.slices:
-        for where, record in records_in(piece, plan.kind):
+    for piece, kind in plan.slices:
+        for where, record in records_in(piece, kind):
             splits[0 if is_training(record, where) else 1].append(row_of(record))
     if not all(splits):
         has = "training" if splits[0] else "held-out"
@@ -125,7 +125,7 @@ def _own_splits(plan: LeakagePlan) -> tuple[list[Row], list[Row]]:
 
 def _chunks(plan: LeakagePlan, workspace: Workspace) -> dict[str, Chunk]:
     """The chunks that the records may quote, from the run they lie in or its lineage."""
-    for folder in dict.fromkeys(run_of(Path(piece.path)) for piece in plan.slices):
+    for folder in dict.fromkeys(run_of(Path(piece.path)) for piece, _ in plan.slices):
         for run in workspace.lineage(folder) if folder else ():
             for file in stream_files(run, "chunks"):
                 return {chunk.id: chunk for chunk in read_records(file, Chunk)}
@@ -133,13 +133,14 @@ def _chunks(plan: LeakagePlan, workspace: Workspace) -> dict[str, Chunk]:
 
 
 def _engine(plan: LeakagePlan, settings: Settings) -> Engine:
-    small = settings.engine == "local" and len(plan.slices) == 1
+    rows = sum(piece.rows for piece, _ in plan.slices)
+    small = settings.engine == "local" and rows <= SMALL
     return open_engine(settings.engine, settings.workers or (1 if small else None))
 
 
 def _scanned(plan: LeakagePlan, index: Index, settings: Settings, flow: Flow) -> list[Part]:
     try:
-        return flow.map("scan", scan, plan.slices, plan.kind, index)
+        return flow.map("scan", scan, plan.slices, index, settings.workspace)
     finally:
         flow.engine.close()
 

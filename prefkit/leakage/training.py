@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa  # noqa: TID253 - imported by what computes, never by a command's help
 
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, kind_of, row_of
-from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.errors import PrefkitError
 from prefkit.leakage.index import Finding, Index
 from prefkit.reading import adopt, files_of
 from prefkit.records import Contamination, content_id
@@ -38,29 +38,24 @@ class Source:
     files: tuple[Path, ...]
 
 
-def find_records(source: str, kind: str, workspace: Workspace) -> Source:
-    """The records of a SOURCE; which kind it holds is told by its streams or its first row.
+def find_records(source: str, kind: str, workspace: Workspace) -> tuple[Source, ...]:
+    """The records of a SOURCE: of a run every kind that it holds, of a file what its rows are.
 
     Raises:
-        PrefkitError: It does not exist, holds none, or several kinds.
+        PrefkitError: It does not exist, or holds none.
     """
     folder = workspace.run_at(source)
     if kind != "auto":
-        return Source(kind, tuple(files_of(source, kind, workspace)))
+        return (Source(kind, tuple(files_of(source, kind, workspace))),)
     if folder is None:
         files = tuple(files_of(source, "examples", workspace))
         first = next((row for piece in cut(files, 1) for _, row in read(piece)), {})
-        return Source(kind_of({} if isinstance(first, PrefkitError) else first), files)
+        return (Source(kind_of({} if isinstance(first, PrefkitError) else first), files),)
     for run in workspace.lineage(folder):
-        held = [name for name in KINDS if stream_files(run, name)]
-        if len(held) > 1:
-            raise PrefkitError(
-                f"{source}: {run.name} holds {' and '.join(held)}.",
-                hint=f"Say which to look at with `--kind {held[0]}`.",
-                exit_code=EXIT_USAGE,
-            )
+        found = [(name, stream_files(run, name)) for name in KINDS]
+        held = tuple(Source(name, tuple(files)) for name, files in found if files)
         if held:
-            return Source(held[0], tuple(stream_files(run, held[0])))
+            return held
     raise PrefkitError(
         f"{source}: neither {folder.name} nor the runs it was made from hold records to train on.",
         hint="`prefkit runs show` lists what a run holds.",
@@ -86,14 +81,15 @@ def is_training(record: Cleanable, where: str) -> bool:
     return (record.split or ("test" if file.stem == "test" else "train")) != "test"
 
 
-def scan(piece: Slice, kind: str, index: Index) -> pa.Table:
+def scan(piece: Slice, kind: str, index: Index, workspace: Workspace) -> pa.Table:
     """The contaminations in a slice as a table of `SCHEMA`; its notes say how many records."""
     hits: list[Contamination] = []
     batch: list[tuple[str, Row]] = []
     rows = 0
+    path = workspace.show(Path(piece.path))
     for where, record in records_in(piece, kind):
         if is_training(record, where):
-            batch.append((where, row_of(record)))
+            batch.append((f"{path}:{where.rpartition(':')[2]}", row_of(record)))
             rows += 1
         if len(batch) == BATCH:
             hits += contaminations(batch, index)
