@@ -1,16 +1,22 @@
-"""One spelling for one text: Unicode NFC, no invisible characters, plain line ends and spaces.
+"""One spelling for one text: whole characters, NFC, nothing invisible, plain line ends and spaces.
 
+Text that was decoded wrongly (`cafÃ©`) is repaired by ftfy (Speer 2019,
+doi 10.5281/zenodo.2591652).
 Invisible characters (zero-width, bidirectional controls, tags) carry hidden instructions in
 documents and make equal texts unequal, so they go; a joiner stays where a script or an emoji
 needs it. Code between fences keeps its spacing.
 """
 
 import functools
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from prefkit.cleaning.rows import Cleanable, rewritten, row_of
 from prefkit.records import Message
+
+BEFORE_REPAIR = "before_repair"  # in metadata: JSON, place of a text: the text as it came
 
 LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 # Control characters, surrogates, and the format characters (category Cf) that nobody sees.
@@ -36,20 +42,64 @@ WORD = re.compile(
 
 def normalise(text: str) -> str:
     """`text` in its one spelling; normalising twice changes nothing more."""
-    for _, step in _STEPS:
-        text = step(text)
-    return text
+    return _normalised(text)[0]
 
 
 def what_changed(text: str) -> tuple[str, ...]:
-    """Which kinds of change `normalise` makes: unicode, line-ends, invisible, spaces."""
-    changed: list[str] = []
-    for name, step in _STEPS:
-        after = step(text)
-        if after != text and name not in changed:
-            changed.append(name)
-        text = after
-    return tuple(changed)
+    """Which kinds of change `normalise` makes: encoding, unicode, line-ends, invisible, spaces."""
+    return _normalised(text)[1]
+
+
+def repair(text: str) -> str:
+    """`text` with wrongly decoded characters put right, where that is beyond doubt.
+
+    Quotation marks, entities and widths stay as they are.
+    """
+    if text.isascii():
+        return text
+    import ftfy
+    from ftfy.badness import is_bad
+
+    if not is_bad(text):
+        return text
+    # A line at a time, since a text may be damaged in one place and whole in another.
+    return "\n".join(map(ftfy.fix_encoding, text.split("\n")))
+
+
+def normalised(record: Cleanable) -> tuple[Cleanable | None, tuple[str, ...]]:
+    """The record in its one spelling, and which kinds of change that took.
+
+    `metadata.normalised` names the changes, and `metadata.before_repair` keeps the texts whose
+    encoding was repaired, as JSON `{"chosen[0]": text}`.
+
+    Returns:
+        The record and the changes; or None and the field of which nothing is left.
+    """
+    places = _places(record)
+    found = {place: _normalised(text) for place, text in places.items()}
+    changes = tuple(dict.fromkeys(change for _, made in found.values() for change in made))
+    row = row_of(record)
+    for field, text in (("prompt", row.question), *((c.field, c.text) for c in row.good)):
+        if not normalise(text):
+            return None, (field,)
+    if not changes:
+        return record, ()
+    notes = {"normalised": ",".join(changes)}
+    damaged = {place: places[place] for place, (_, made) in found.items() if "encoding" in made}
+    if damaged and BEFORE_REPAIR not in record.metadata:
+        notes[BEFORE_REPAIR] = json.dumps(damaged)
+    return rewritten(record, normalise, notes), changes
+
+
+def _places(record: Cleanable) -> dict[str, str]:
+    """Every text of a record by its place: `reference`, `prompt[0]`, `chosen[1]`."""
+    places: dict[str, str] = {}
+    for field, value in record:
+        if field == "reference":
+            places[field] = value
+        elif field in ("prompt", "chosen", "rejected", "completion"):
+            places |= {f"{field}[{at}]": turn.content for at, turn in enumerate(value)}
+    return places
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -67,6 +117,32 @@ def conversation_key(messages: Sequence[Message]) -> tuple[tuple[str, str], ...]
 def words(text: str) -> list[str]:
     """The words of a text, marks without a letter or digit left out."""
     return [word for word in WORD.findall(text) if any(map(str.isalnum, word))]
+
+
+def _normalised(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text in its one spelling, and which kinds of change that took."""
+    if _is_plain(text):
+        return text, ()
+    changed: dict[str, None] = {}
+    for _ in range(ROUNDS):
+        before = text
+        for name, step in _STEPS:
+            after = step(text)
+            if after != text:
+                changed[name] = None
+            text = after
+        if text == before:
+            break
+    return text, tuple(changed)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is sure to be in its one spelling; says no in doubt, but fast."""
+    if not text.isascii() or text != text.strip() or "  " in text:
+        return False
+    if "\n" not in text:
+        return text.isprintable()
+    return " \n" not in text and "\n\n\n" not in text and text.replace("\n", "").isprintable()
 
 
 def _compose(text: str) -> str:
@@ -97,9 +173,12 @@ def _spaces(text: str) -> str:
     return "\n".join(lines)
 
 
-# Composing comes first so that the later steps see final characters, and again because taking an
-# invisible character out can bring a letter and its accent together.
+# Composing comes before so that the later steps see final characters, and again because taking an
+# invisible character out can bring a letter and its accent together, or two halves of a wrongly
+# decoded one: then everything runs once more.
+ROUNDS = 10
 _STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("encoding", repair),
     ("unicode", _compose),
     ("line-ends", _line_ends),
     ("invisible", _without_invisible),

@@ -1,3 +1,4 @@
+import json
 import unicodedata
 
 import pytest
@@ -8,10 +9,12 @@ from prefkit.cleaning.normalise import (
     conversation_key,
     matching_key,
     normalise,
+    normalised,
+    repair,
     what_changed,
     words,
 )
-from prefkit.records import user
+from prefkit.records import Example, PreferencePair, UnpairedPreference, assistant, user
 
 PIECES = (
     *"a e\t \n\r`~<=()「か한😀",
@@ -33,6 +36,12 @@ PIECES = (
     "\u1100",
     "\u1161",
     "\ud800",
+    "Ã",
+    "©",
+    "â€™",
+    "â\x80\x99",
+    "\x99",
+    "caf\xe9",
 )
 texts = st.lists(st.one_of(st.characters(), st.sampled_from(PIECES)), max_size=14).map("".join)
 
@@ -103,3 +112,86 @@ def test_words_are_counted_in_scripts_without_spaces():
     assert words("It's 5 o'clock – isn't it?") == ["It's", "5", "o'clock", "isn't", "it?"]
     assert len(words("山小屋は六時に")) == 7
     assert words("... -- !") == []
+
+
+@pytest.mark.parametrize(
+    ("damaged", "whole"),
+    [
+        ("The cafÃ© opens.", "The café opens."),
+        ("The hutâ€™s door", "The hut’s door"),
+        ("schÃ¶n und groÃŸ", "schön und groß"),
+        ("ÐŸÑ€Ð¸Ð²ÐµÑ‚ Ð¼Ð¸Ñ€", "Привет мир"),
+        ("Ã la carte, until SÃO JOÃO", "à la carte, until SÃO JOÃO"),
+        ("It costs â‚¬5.\nHe said “six”.", "It costs €5.\nHe said “six”."),
+        ("hut\x92s door", "hut’s door"),
+    ],
+)
+def test_wrongly_decoded_text_is_repaired(damaged, whole):
+    assert repair(damaged) == whole
+    assert "encoding" in what_changed(damaged)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SÃO JOÃO, MAÇÃ, NÃO É",
+        "naïve café, “quoted”, it’s 5 € – or £4",
+        "&amp; &eacute; stay",
+        "ｗｉｄｅ and ﬁne",
+        "x² ≤ y³, 20 °C ± 1",
+        "山小屋は六時に開きます。",
+        "Привет, как дела?",
+        "Straße, Øre, Łódź, Čeština",
+        "مرحبا بالعالم",
+    ],
+)
+def test_whole_text_is_not_repaired(text):
+    assert repair(text) == text
+
+
+stored = texts.map(lambda text: text.encode(errors="ignore").decode())  # no lone surrogate
+RECORDS = st.one_of(
+    st.builds(Example, prompt=stored, reference=stored.filter(bool)),
+    st.builds(PreferencePair, prompt=stored, chosen=stored, rejected=stored),
+    st.builds(UnpairedPreference, prompt=stored, completion=stored, label=st.booleans()),
+)
+
+
+@given(RECORDS)
+def test_a_normalised_record_stays_as_it_is(record):
+    plain, changes = normalised(record)
+    if plain is None:
+        assert changes[0] in ("prompt", "reference", "chosen", "completion")
+        return
+    assert normalised(plain) == (plain, ())
+    assert (plain == record) == (not changes)
+
+
+def test_the_text_before_repair_can_be_had_back():
+    damaged = PreferencePair(
+        prompt=(*user("Where?"), *assistant("CafÃ©?"), *user("The hut.")),
+        chosen="At the cafÃ©.",
+        rejected="No cafe\u0301.",
+    )
+    plain, changes = normalised(damaged)
+    assert changes == ("encoding", "unicode")
+    assert plain.chosen[0].content == "At the café."
+    assert plain.rejected[0].content == "No café."
+    assert json.loads(plain.metadata["before_repair"]) == {
+        "prompt[1]": "CafÃ©?",
+        "chosen[0]": "At the cafÃ©.",
+    }
+    assert plain.metadata["id_before"] == damaged.id
+
+
+def test_a_record_of_which_nothing_is_left_names_the_field():
+    assert normalised(Example(prompt="Who?", reference="\u200b")) == (None, ("reference",))
+    assert normalised(Example(prompt="\u200b", reference="Six.")) == (None, ("prompt",))
+    silent = UnpairedPreference(prompt="Who?", completion="", label=False)
+    assert normalised(silent) == (silent, ())  # to say nothing may well be a bad answer
+
+
+@pytest.mark.parametrize("piece", ["a\u200b", "Ã©", " \n", "\u200d", "e\u0301", "\x07"])
+def test_a_long_text_is_normalised_in_one_go(piece):
+    text = piece * (200_000 // len(piece))
+    assert len(normalise(text)) <= len(text)
