@@ -24,13 +24,17 @@ STREAMS: dict[str, type[records.Record]] = {
 
 def run_card(folder: Path, manifest: Manifest, text: str) -> str:
     """The README of a finished run: front matter for `datasets`, counts, lineage, `text`."""
-    parts = [_front_matter(manifest), f"# {folder.name}\n", text.strip() and f"{text.strip()}\n"]
+    parts = [
+        _front_matter(folder, manifest),
+        f"# {folder.name}\n",
+        text.strip() and f"{text.strip()}\n",
+    ]
     parts.append(_counts(manifest))
     parts.append(_lineage(manifest))
     return "\n".join(part for part in parts if part)
 
 
-def _front_matter(manifest: Manifest) -> str:
+def _front_matter(folder: Path, manifest: Manifest) -> str:
     import json
 
     by_config: dict[str, list[str]] = {}
@@ -42,14 +46,18 @@ def _front_matter(manifest: Manifest) -> str:
         return ""
     configs, infos = [], []
     for name, splits in by_config.items():
-        files = [
-            {"split": s or "train", "path": f"data/{name}/{s}.jsonl" if s else f"data/{name}.jsonl"}
-            for s in splits
-        ]
+        paths = {split: _data_file(folder, f"data/{name}/{split}".rstrip("/")) for split in splits}
+        files = [{"split": split or "train", "path": path} for split, path in paths.items()]
         configs.append({"config_name": name, "data_files": files})
-        infos.append({"config_name": name, "features": features(STREAMS[name])})
+        if not any(path.endswith(".parquet") for path in paths.values()):  # Parquet has its schema
+            infos.append({"config_name": name, "features": features(STREAMS[name])})
     body = {"tags": ["prefkit", manifest.stage], "configs": configs, "dataset_info": infos}
     return f"---\n{json.dumps(body, indent=1)}\n---\n"  # JSON is YAML
+
+
+def _data_file(folder: Path, stem: str) -> str:
+    parquet = f"{stem}.parquet"
+    return parquet if (folder / parquet).is_file() else f"{stem}.jsonl"
 
 
 def features(model: type[records.Record]) -> list[dict[str, Any]]:  # datasets' YAML features

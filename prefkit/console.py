@@ -67,15 +67,21 @@ def _numeric(cell: str) -> bool:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int | None) -> Generator[Progress]:
-    """Show a loop's progress: a bar on a terminal, else a line every ten seconds."""
+def progress(description: str, total: int | None, *, if_long: bool = False) -> Generator[Progress]:
+    """Show a loop's progress: a bar on a terminal, else a line every ten seconds.
+
+    Args:
+        description: What is being done.
+        total: Steps to come, if known.
+        if_long: Say nothing of a loop that is done in ten seconds.
+    """
     if _quiet:
         yield _Silent()
     elif sys.stderr.isatty():
         with _bar(description, total) as bar:
             yield bar
     else:
-        lines = _Lines(description, total)
+        lines = _Lines(description, total, if_long)
         yield lines
         lines.close()
 
@@ -86,12 +92,14 @@ class _Silent:
 
 
 class _Lines:
-    def __init__(self, description: str, total: int | None) -> None:
+    def __init__(self, description: str, total: int | None, if_long: bool) -> None:
         self._description, self._total = description, total
         self._done, self._began = 0, time.monotonic()
         self._said, self._note = self._began, ""
         self._last = 0  # steps done when a line was last said
-        say(f"{description}: {f'0/{total}' if total is not None else 'begins'}")
+        self._if_long = if_long
+        if not if_long:
+            say(f"{description}: {f'0/{total}' if total is not None else 'begins'}")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._done += steps
@@ -101,7 +109,7 @@ class _Lines:
             self._say()
 
     def close(self) -> None:
-        if self._last != self._done:
+        if self._last != self._done and (self._last or not self._if_long):
             self._say()
 
     def _say(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefkit.errors import PrefkitError
-from prefkit.storage import count_lines, sha256_of, validated
+from prefkit.storage import count_rows, sha256_of, validated
 
 if TYPE_CHECKING:
     from prefkit.workspace import Workspace
@@ -32,7 +32,7 @@ class Input(BaseModel):
         return cls(
             path=workspace.show(path),
             sha256=sha256_of(path),
-            rows=count_lines(path) if path.suffix == ".jsonl" else None,
+            rows=count_rows(path),
             run=run.name if run else None,
         )
 

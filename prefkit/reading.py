@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import difflib
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input
 from prefkit.records import Example, PreferencePair, Record, Split
-from prefkit.storage import read_json_lines, validated
+from prefkit.storage import read_json_lines, read_rows, validated
 from prefkit.workspace import Workspace, stream_files
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -77,6 +78,20 @@ def load_records(
     return Loaded(records, inputs)
 
 
+def files_of(source: str, stream: str, workspace: Workspace) -> list[Path]:
+    """The files of one kind of records of a SOURCE; a dataset of the hub is laid out as one.
+
+    Raises:
+        PrefkitError: The source does not exist or holds no such records.
+    """
+    if not _is_hub_id(source, workspace):
+        return workspace.stream(source, stream)
+    with tempfile.NamedTemporaryFile("wb", suffix=".jsonl", delete=False) as file:
+        for _, row in _hub_rows(source):
+            file.write(json.dumps(row, default=str).encode() + b"\n")
+    return [Path(file.name)]
+
+
 def lacks(source: str, stream: str, workspace: Workspace) -> bool:
     """Whether SOURCE is a run, and no run of its lineage holds the stream."""
     if source == "-" or Path(source).is_file():
@@ -110,17 +125,9 @@ def tabular(path: Path) -> Iterator[tuple[int, Row]]:
                 for row in reader:
                     yield reader.line_num, {k: v for k, v in row.items() if v not in (None, "")}
         else:
-            yield from enumerate(_parquet_rows(path), start=1)
+            yield from read_rows(path)
     except (OSError, ValueError, csv.Error) as error:
         raise PrefkitError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches():
-            yield from batch.to_pylist(maps_as_pydicts="strict")
 
 
 def _json_rows(path: Path) -> list[Row]:
@@ -143,6 +150,16 @@ def _is_hub_id(source: str, workspace: Workspace) -> bool:
 
 
 def _from_hub(source: str, model: type[AnyRecord]) -> list[AnyRecord]:
+    records = []
+    for where, row in _hub_rows(source):
+        if "split" not in model.model_fields:
+            row.pop("split")
+        records.append(validated(adopt(row, model, where), model, where))
+    return records
+
+
+def _hub_rows(source: str) -> Iterator[tuple[str, Row]]:
+    """Yield `(place, row)` of a dataset, each row with its split."""
     import datasets
 
     try:
@@ -153,15 +170,10 @@ def _from_hub(source: str, model: type[AnyRecord]) -> list[AnyRecord]:
             f"{type(error).__name__}: {error}",
             hint="Give a file, a run folder, @stage, or a dataset id while online.",
         ) from error
-    records = []
     for name, rows in loaded.items():
+        split = "test" if "test" in str(name) else "train"
         for number, row in enumerate(rows, start=1):
-            where = f"{source} {name}:{number}"
-            adopted = adopt(dict(row), model, where)
-            if "split" in model.model_fields:
-                adopted["split"] = "test" if "test" in str(name) else "train"
-            records.append(validated(adopted, model, where))
-    return records
+            yield f"{source} {name}:{number}", dict(row) | {"split": split}
 
 
 def adopt(row: Row, model: type[Record], where: str) -> Row:

@@ -52,11 +52,22 @@ VERSIONED = (
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Where and how a run is made; nothing here can change its records."""
+    """Where and how a run is made; nothing here can change its records.
+
+    Attributes:
+        workspace: Where runs lie.
+        out: Folder of the new run; a fresh one in the workspace when unset.
+        resume: The run to continue.
+        engine: Where the steps of large work run: `local` or `ray`.
+        workers: Processes of the local engine; one a core when unset.
+        argv: The command, for the manifest.
+    """
 
     workspace: Workspace = dataclasses.field(default_factory=Workspace.find)
     out: Path | None = None
     resume: str | None = None
+    engine: str = "local"
+    workers: int | None = None
     argv: tuple[str, ...] = dataclasses.field(default_factory=lambda: tuple(sys.argv))
 
 
@@ -119,6 +130,8 @@ class Run:
         self._journal = Journal(path / "journal.jsonl")
         self._began = datetime.datetime.now(datetime.UTC)
         self._earlier = manifest.seconds
+        self._delivered_drops: Counter[str] = Counter()
+        self._delivered_totals: Counter[str] = Counter()
         self._handler = logging.FileHandler(path / "run.log", encoding="utf-8")
         self._handler.setFormatter(
             logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -261,6 +274,20 @@ class Run:
         """Record which device the run used."""
         self.manifest.device = device
 
+    def deliver(
+        self, outputs: Mapping[str, int], dropped: Mapping[str, int], totals: Mapping[str, float]
+    ) -> None:
+        """Note files that the stage wrote itself under `data/`, and its drops and totals.
+
+        Args:
+            outputs: Records a stream.
+            dropped: Drops a rule.
+            totals: Numbers to sum over the run.
+        """
+        self.manifest.outputs |= outputs
+        self._delivered_drops.update(dropped)
+        self._delivered_totals.update(totals)
+
     def finish(self, units: Sequence[str] = (), card: str = "") -> None:
         """Fold the journal into `data/*.jsonl` in the order of `units` and mark the run finished.
 
@@ -271,6 +298,8 @@ class Run:
         from prefkit.cards import run_card
 
         streams, dropped, totals = self._fold(units)
+        dropped += self._delivered_drops
+        totals.update(self._delivered_totals)
         self.manifest.outputs = streams | self._other_outputs(streams)
         self.manifest.dropped = dict(dropped.most_common())
         self.manifest.totals = {k: round(v, 6) for k, v in sorted(totals.items())}

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefkit.columns import parquet_rows
 from prefkit.errors import PrefkitError
 from prefkit.reading import TABULAR, tabular
 from prefkit.storage import parsed_line, raw_lines
 
 SIZE = 16 << 20  # bytes of a slice of JSON lines
-BATCH = 4096  # rows of Parquet made Python objects at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Slice:
     first: int = 1
 
 
-def cut(files: Sequence[Path], limit: int | None = None, size: int = SIZE) -> list[Slice]:
+def cut(files: Sequence[Path], limit: int | None = None, size: int | None = None) -> list[Slice]:
     """The slices of some files, in order.
 
     Args:
         files: JSON lines, Parquet, CSV or JSON.
         limit: Only the first rows of them all.
-        size: Bytes of a slice of JSON lines, about.
+        size: Bytes of a slice of JSON lines, about; SIZE when unset.
 
     Raises:
         PrefkitError: A file cannot be read.
@@ -53,7 +53,7 @@ def cut(files: Sequence[Path], limit: int | None = None, size: int = SIZE) -> li
     slices: list[Slice] = []
     left = limit
     for path in files:
-        for piece in _pieces(path, size):
+        for piece in _pieces(path, size or SIZE):
             rows = piece.rows if left is None else min(piece.rows, left)
             if rows:
                 slices.append(dataclasses.replace(piece, number=len(slices), rows=rows))
@@ -112,7 +112,8 @@ def _row_groups(path: Path) -> Iterator[Slice]:
 def _rows(path: Path, piece: Slice) -> Iterator[tuple[int, dict[str, Any] | PrefkitError]]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        yield from _of_parquet(path, piece)
+        rows = parquet_rows(path, range(piece.begin, piece.end))
+        yield from enumerate(rows, start=piece.first)
     elif suffix in TABULAR:
         yield from tabular(path)
     else:
@@ -121,12 +122,3 @@ def _rows(path: Path, piece: Slice) -> Iterator[tuple[int, dict[str, Any] | Pref
                 yield number, parsed_line(path, number, line)
             except PrefkitError as error:
                 yield number, error
-
-
-def _of_parquet(path: Path, piece: Slice) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as file:
-        batches = file.iter_batches(BATCH, row_groups=range(piece.begin, piece.end))
-        rows = (row for batch in batches for row in batch.to_pylist(maps_as_pydicts="strict"))
-        yield from enumerate(rows, start=piece.first)

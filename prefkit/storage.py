@@ -147,13 +147,37 @@ def raw_lines(
         raise PrefkitError(f"{path}: cannot be read: {error.strerror}.") from error
 
 
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield `(row number, object)` of a data file of ours: JSON lines, or Parquet.
+
+    Raises:
+        PrefkitError: The file cannot be read, or a row is no JSON object.
+    """
+    if path.suffix != ".parquet":
+        yield from read_json_lines(path)
+        return
+    from prefkit.columns import parquet_rows
+
+    yield from enumerate(parquet_rows(path), start=1)
+
+
+def rows_with(path: Path, text: str) -> Iterator[dict[str, Any]]:
+    """Rows of a data file of ours that may hold `text`; lines of JSON without it are skipped."""
+    if path.suffix == ".parquet":
+        yield from (row for _, row in read_rows(path))
+        return
+    needle = text.encode()
+    with path.open("rb") as lines:
+        yield from (json.loads(line) for line in lines if needle in line)
+
+
 def read_records(path: Path, model: type[Model]) -> Iterator[Model]:
-    """Yield validated records of a JSONL file.
+    """Yield validated records of a file of JSON lines or Parquet.
 
     Raises:
         PrefkitError: Names the file, line and field of the first record that is not a `model`.
     """
-    for number, value in read_json_lines(path):
+    for number, value in read_rows(path):
         yield validated(value, model, f"{path}:{number}")
 
 
@@ -196,7 +220,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def count_lines(path: Path) -> int:
-    """How many non-blank lines a file has."""
+def count_rows(path: Path) -> int | None:
+    """How many rows a file of JSON lines or Parquet has; None for any other file."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_metadata(path).num_rows
+    if path.suffix != ".jsonl":
+        return None
     with path.open("rb") as file:
         return sum(1 for line in file if line.strip())

@@ -1,13 +1,13 @@
 """Walk a record back to where it came from: pair, judgments, candidates, example, chunk, page."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from prefkit.errors import PrefkitError
 from prefkit.manifest import read_manifest
+from prefkit.storage import read_rows, rows_with
 from prefkit.workspace import Workspace, stream_files
 
 Row = dict[str, Any]  # one record as JSON
@@ -140,9 +140,8 @@ def _first(runs: list[Path]) -> Step | None:
     for run in runs:
         for stream in NEAREST_FIRST:
             for file in stream_files(run, stream):
-                with file.open(encoding="utf-8") as lines:
-                    for line in lines:
-                        return Step(0, "", stream, run.name, json.loads(line))
+                for _, row in read_rows(file):
+                    return Step(0, "", stream, run.name, row)
     return None
 
 
@@ -155,17 +154,13 @@ def _find_anywhere(runs: list[Path], record_id: str) -> Step | None:
 
 def _find(runs: list[Path], stream: str, wanted: str, field: str) -> Iterator[Step]:
     """Rows of a stream whose `field` starts with `wanted`; the nearest run that has any."""
-    needle = wanted.encode()
     for run in runs:
         found = False
         for file in stream_files(run, stream):
-            with file.open("rb") as lines:
-                for line in lines:
-                    if needle and needle in line:
-                        row = json.loads(line)
-                        if str(row.get(field, "")).startswith(wanted):
-                            found = True
-                            yield Step(0, "", stream, run.name, row)
+            for row in rows_with(file, wanted) if wanted else ():
+                if str(row.get(field, "")).startswith(wanted):
+                    found = True
+                    yield Step(0, "", stream, run.name, row)
         if found:
             return
 

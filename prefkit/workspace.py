@@ -128,6 +128,15 @@ class Workspace:
             hint="`prefkit runs show` lists what a run holds.",
         )
 
+    def run_at(self, source: str) -> Path | None:
+        """The run folder that SOURCE says; None when it says a file, `-` or a dataset.
+
+        Raises:
+            PrefkitError: It names a stage without a finished run.
+        """
+        named = source.startswith("@") or (not Path(source).is_file() and self._is_run(source))
+        return self.run_folder(source) if named else None
+
     def _is_run(self, name: str) -> bool:
         return any(
             (folder / "manifest.json").is_file()
@@ -151,11 +160,14 @@ class Workspace:
 
 def stream_files(run: Path, name: str, split: str | None = None) -> list[Path]:
     """The files of one record stream in one run folder; empty when it has none."""
-    whole = run / "data" / f"{name}.jsonl"
-    if whole.is_file():
-        return [whole]
-    parts = sorted((run / "data" / name).glob("*.jsonl"))
-    return [p for p in parts if split in (None, p.stem)]
+    for suffix in (".jsonl", ".parquet"):
+        whole = run / "data" / f"{name}{suffix}"
+        if whole.is_file():
+            return [whole]
+        parts = sorted((run / "data" / name).glob(f"*{suffix}"))
+        if parts:
+            return [p for p in parts if split in (None, p.stem)]
+    return []
 
 
 def bundled(kind: str) -> Path:

@@ -26,6 +26,13 @@ KINDS: dict[str, type[Cleanable]] = {
 }
 
 
+def kind_of(row: Mapping[str, Any]) -> str:  # one JSON object of unknown make
+    """Which kind of record a row is, told by its fields."""
+    if "chosen" in row and "rejected" in row:
+        return "pairs"
+    return "unpaired" if "completion" in row and "label" in row else "examples"
+
+
 @dataclasses.dataclass(frozen=True)
 class Completion:
     """One answer of a row.

@@ -33,12 +33,14 @@ class RunOptions:
         *sources: str,
         next_step: str = "",
         details: Callable[[Any], dict[str, Any]] | None = None,  # of a Run, for --json
+        engine: str = "local",
+        workers: int | None = None,
     ) -> Any:  # the Run, or None after --dry-run
         """Plan a stage, then run it or print the plan, and show the result."""
         from prefkit import config, runs, workspace
 
         space = workspace.Workspace.find(config_file=self.config_file)
-        settings = runs.Settings(space, self.out, self.resume)
+        settings = runs.Settings(space, self.out, self.resume, engine, workers)
         stage_config = config.resolve(
             config.TABLES[table], file=space.config_file, flags=flags, sets=self.sets
         )

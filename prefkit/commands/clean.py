@@ -10,9 +10,19 @@ from prefkit.commands._options import RunOptions, run_options
 @click.command("clean")
 @click.argument("source")
 @click.option(
+    "--kind",
+    type=click.Choice(["auto", "examples", "pairs", "unpaired"]),
+    help="What the source holds, if its fields do not tell.",
+)
+@click.option(
     "--near-duplicates",
     type=click.FloatRange(0, 1, min_open=True),
     help="Similarity at which two examples count as one.",
+)
+@click.option(
+    "--compare",
+    type=click.Choice(["prompts", "completions", "both"]),
+    help="Which texts of two near duplicates must be alike.",
 )
 @click.option(
     "--keep-repeated-prompts",
@@ -31,19 +41,67 @@ from prefkit.commands._options import RunOptions, run_options
     type=click.Choice(["document", "chunk", "example"]),
     help="What must not lie on both sides of the split.",
 )
+@click.option(
+    "--bad-rows",
+    type=click.Choice(["stop", "drop"]),
+    help="A row that is no record stops the run, or goes with its reason.",
+)
+@click.option("--format", type=click.Choice(["jsonl", "parquet"]), help="Of the files written.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Where the work runs: processes here, or the Ray cluster of RAY_ADDRESS.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes here; one a core by default.")
+@click.option("--explain", metavar="ID", help="Say what SOURCE, a clean run, did with a record.")
 @run_options
-def command(source: str, options: RunOptions, **flags: Any) -> None:  # values as click parsed them
+def command(
+    source: str,
+    options: RunOptions,
+    explain: str | None,
+    engine: str,
+    workers: int | None,
+    **flags: Any,  # values as click parsed them
+) -> None:
     """Drop bad and repeated examples, split the rest, and keep every reason.
 
-    SOURCE is a run, @stage, `-`, or any file of examples or of prompts with completions.
+    SOURCE is a run, @stage, `-`, or any file or dataset of prompts with completions, of preference
+    pairs, or of completions with labels.
 
     \b
     prefkit clean @generate
     prefkit clean @generate --near-duplicates 0.9 --test-share 0.2 --json
+    prefkit clean @clean --explain 1f0c3a5b9d7e2468
     """
+    if explain is not None:
+        _explain(source, explain, options)
+        return
     from prefkit.cleaning.run import plan_clean, run_clean
 
     flags["skip_rules"] = flags["skip_rules"] or None
     options.execute(
-        plan_clean, run_clean, "clean", flags, source, next_step="prefkit candidates @clean"
+        plan_clean,
+        run_clean,
+        "clean",
+        flags,
+        source,
+        next_step="prefkit candidates @clean",
+        engine=engine,
+        workers=workers,
     )
+
+
+def _explain(source: str, record_id: str, options: RunOptions) -> None:
+    import dataclasses
+
+    from prefkit import console
+    from prefkit.cleaning.explain import explain
+    from prefkit.workspace import Workspace
+
+    found = explain(source, record_id, Workspace.find(config_file=options.config_file))
+    if options.as_json:
+        console.show_json(dataclasses.asdict(found))
+        return
+    for line in found.lines():
+        console.show(line)

@@ -81,6 +81,11 @@ class Flow:
             level += 1
         return parts[0]
 
+    def made(self, step: str, count: int) -> list[Part]:
+        """The parts of a step that is done already, else nothing."""
+        files = [self._file(step, number) for number in range(count)]
+        return [Part((str(file),)) for file in files] if all(map(is_whole, files)) else []
+
     def forget(self, *steps: str) -> None:
         """Delete the files of steps that nothing needs any more."""
         for step in steps:
@@ -106,7 +111,7 @@ class Flow:
             for _ in self.engine.run(left, _is_made):
                 pass
         elif left:
-            with console.progress(step.replace("-", " "), len(left)) as bar:
+            with console.progress(step.replace("-", " "), len(left), if_long=True) as bar:
                 for _ in self.engine.run(left, _is_made):
                     bar.advance()
 

@@ -30,7 +30,18 @@ class Part:
 
     def table(self) -> pa.Table:
         """The rows, memory-mapped."""
-        return pa.concat_tables([read_piece(file, self.piece) for file in self.files])
+        pieces = [read_piece(file, self.piece) for file in self.files]
+        return pa.concat_tables([piece.replace_schema_metadata() for piece in pieces])
+
+    def rows(self) -> int:
+        """How many rows."""
+        return sum(read_piece(file, self.piece).num_rows for file in self.files)
+
+    def notes(self) -> dict[str, str]:
+        """What the table's metadata says."""
+        with pa.memory_map(self.files[0]) as source:
+            found = pa.ipc.open_file(source).schema.metadata or {}
+        return {key.decode(): value.decode() for key, value in found.items()}
 
 
 def write_pieces(path: Path, pieces: Sequence[pa.Table]) -> None:

@@ -61,19 +61,31 @@ def test_the_split_does_not_depend_on_order_and_is_never_redrawn(rng, seed):
     assert {e.id: e.split for e in clean(shuffled, config).kept} == {
         e.id: e.split for e in once.kept
     }
-    assert clean(once.kept, CleanConfig(seed=seed + 1)).kept == once.kept
+    again = clean(once.kept, CleanConfig(seed=seed + 1))
+    assert (again.train, again.test) == (once.train, once.test)
 
 
 def test_the_split_is_no_part_of_the_id():
     cleaned = clean(HUTS, CleanConfig())
-    assert [e.id for e in cleaned.kept] == [e.id for e in HUTS]
+    assert {e.id for e in cleaned.kept} == {e.id for e in HUTS}
+    assert [e.id for e in HUTS if e.id in {t.id for t in cleaned.train}] == [
+        e.id for e in cleaned.train
+    ]
     assert len(cleaned.train) + len(cleaned.test) == len(HUTS)
     assert len(cleaned.test) == 2
 
 
+def first_of(records, config=None):
+    """What became of the first record."""
+    config = config or CleanConfig()
+    others = {e.id for e in clean(records[1:], config).kept}
+    (kept,) = [e for e in clean(records, config).kept if e.id not in others]
+    return kept
+
+
 def test_normalising_is_noted_and_the_old_id_kept():
     came = Example(prompt="Who\u200b is it?", reference="The  warde\u0301n.")
-    kept = clean([came, *HUTS], CleanConfig()).kept[0]
+    kept = first_of([came, *HUTS])
     assert (kept.prompt[0].content, kept.reference) == ("Who is it?", "The wardén.")
     assert kept.id != came.id
     assert kept.metadata == {"normalised": "invisible,unicode,spaces", "id_before": came.id}
@@ -82,8 +94,8 @@ def test_normalising_is_noted_and_the_old_id_kept():
 def test_an_id_that_the_user_gave_stays():
     came = Example(id="q-17", prompt="Who\u200b is it?", reference="The warden.")
     cleaned = clean([came, *HUTS], CleanConfig())
-    assert cleaned.kept[0].id == "q-17"
-    assert cleaned.changed == {"invisible": 1}
+    assert first_of([came, *HUTS]).id == "q-17"
+    assert cleaned.figures.changed == {"invisible": 1}
 
 
 def test_two_spellings_of_one_text_are_one_example_and_the_better_quoted_stays():
@@ -94,7 +106,7 @@ def test_two_spellings_of_one_text_are_one_example_and_the_better_quoted_stays()
         cleaned = clean([*order, *HUTS], CleanConfig())
         (first, *_) = [e for e in cleaned.kept if e.id == plain.id]
         assert len(first.quotes) == 2
-        assert cleaned.dropped_by_rule == {"exact-duplicate": 1}
+        assert cleaned.figures.dropped == {"exact-duplicate": 1}
 
 
 def test_a_drop_names_the_id_that_came_in():
@@ -106,15 +118,15 @@ def test_a_drop_names_the_id_that_came_in():
 
 def test_a_reference_of_invisible_characters_is_empty():
     hidden = Example(prompt="Who?", reference="\u200b\u2060")
-    assert clean([hidden, *HUTS], CleanConfig()).dropped_by_rule == {"empty": 1}
+    assert clean([hidden, *HUTS], CleanConfig()).figures.dropped == {"empty": 1}
     silent = Example(prompt=(Message(role="user", content="\u200b"),), reference="The warden.")
-    assert clean([silent, *HUTS], CleanConfig()).dropped_by_rule == {"empty": 1}
+    assert clean([silent, *HUTS], CleanConfig()).figures.dropped == {"empty": 1}
 
 
 def test_a_rule_can_be_left_out():
     short = Example(prompt="Who?", reference="Me")
     config = CleanConfig(skip_rules=("too-short",))
-    assert clean([short, *HUTS], config).kept[0].reference == "Me"
+    assert first_of([short, *HUTS], config).reference == "Me"
 
 
 def test_two_examples_with_one_id_are_refused_by_name():

@@ -156,38 +156,46 @@ def test_an_empty_file_is_refused(workspace, capsys):
 def test_limit_takes_the_first(workspace):
     generated(workspace)
     plan = plan_clean("@generate", CleanConfig(limit=4), workspace)
-    assert plan.counts == {"examples": 4, "chunks": 2}
+    assert plan.counts == {"examples": 4}
+    run = run_clean(plan, Settings(workspace))
+    assert sum(run.manifest.outputs.values()) == 4
 
 
-def test_killed_at_any_instant_and_resumed_it_ends_the_same(workspace, monkeypatch):
+@pytest.mark.parametrize("step", ["rows", "compared-1", "forest-1-0", "splits", "records", "end"])
+def test_killed_at_any_instant_and_resumed_it_ends_the_same(workspace, monkeypatch, step):
     rows = [
         Example(prompt=f"who{n} keeps{n} it{n}?", reference=f"warden{n} keeps it{n}")
         for n in range(25)
     ]
-    write_jsonl(workspace.root / "mine.jsonl", rows)
-    monkeypatch.setattr("prefkit.cleaning.run.BLOCK", 10)
-    whole = run_clean(plan_clean("mine.jsonl", CleanConfig(), workspace), Settings(workspace))
+    write_jsonl(workspace.root / "mine.jsonl", [*rows, rows[3].model_copy(update={"kind": "x"})])
+    monkeypatch.setattr("prefkit.slices.SIZE", 1000)
+    plan = plan_clean("mine.jsonl", CleanConfig(), workspace)
+    assert len(plan.slices) > 3
+    whole = run_clean(plan, Settings(workspace, workers=1))
     script = (
         "import os, signal\n"
-        "from prefkit import runs\n"
-        "from prefkit.cleaning import run\n"
-        "run.BLOCK = 10\n"
-        "record = runs.Run.record\n"
-        "def dies(self, unit, *rest, **named):\n"
-        "    if unit == 'examples-00000010': os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    record(self, unit, *rest, **named)\n"
-        "runs.Run.record = dies\n"
+        "from prefkit import runs, slices\n"
+        "from prefkit.engine import flow\n"
+        "slices.SIZE = 1000\n"
+        "make, finish, count = flow._task, runs.Run.finish, [0]\n"
+        "def die(): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "def dies(function, entry, shared, out):\n"
+        f"    count[0] += out.parent.name == '{step}'\n"
+        "    if count[0] == 2 or count[0] and len(os.listdir(out.parent)) == 0: die()\n"
+        "    make(function, entry, shared, out)\n"
+        "flow._task = dies\n"
+        "runs.Run.finish = lambda *rest, **named: die()\n"
         "from prefkit.cli import main\n"
-        "main(['clean', 'mine.jsonl'])\n"
+        "main(['clean', 'mine.jsonl', '--workers', '1'])\n"
     )
     done = subprocess.run([sys.executable, "-c", script], env=os.environ, capture_output=True)
     assert done.returncode == -signal.SIGKILL
-    settings = Settings(workspace, resume="last")
+    settings = Settings(workspace, resume="last", workers=1)
     resumed = run_clean(plan_clean("mine.jsonl", CleanConfig(), workspace), settings)
     assert resumed.manifest.resumed == 1
-    for name in ("examples/train", "examples/test"):
-        file = f"data/{name}.jsonl"
+    for file in ("data/examples/train.jsonl", "data/examples/test.jsonl", "dropped.jsonl"):
         assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()
+    assert not (resumed.path / "work").exists()
     again = run_clean(plan_clean("mine.jsonl", CleanConfig(), workspace), settings_of(resumed))
     assert read_manifest(again.path).status == "finished"
 

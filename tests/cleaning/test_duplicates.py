@@ -3,8 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefkit.cleaning.duplicates import links, same_facts, without_duplicates
+from prefkit.cleaning.clean import clean
+from prefkit.cleaning.facts import same_facts
 from prefkit.cleaning.near_duplicates import RUN, similarities
+from prefkit.cleaning.rules import RULES
+from prefkit.config import CleanConfig
 from prefkit.records import Example, Quote, text_of
 
 WORDS = "the a hut book warden opens closes Alder Birch 6 7 not first rope when is full".split()
@@ -14,8 +17,17 @@ sets_of_examples = st.lists(
 ).map(lambda examples: list({example.id: example for example in examples}.values()))
 
 
+def without_duplicates(examples, threshold, **config):
+    config = CleanConfig(skip_rules=tuple(RULES), near_duplicates=threshold, test_share=0, **config)
+    return clean(examples, config)
+
+
 def rules(deduplicated):
     return [entry.rule for entry in deduplicated.dropped]
+
+
+def ids(examples):
+    return [example.id for example in examples]
 
 
 def example(prompt, reference, quotes=0, **fields):
@@ -67,11 +79,11 @@ def test_one_reference_a_prompt_stays_and_a_conflict_is_named():
     said_again = example("When does the hut open?", "In summer it opens at 6.")
     other = example("When does the hut open?", "It opens at 7 in summer.")
     result = without_duplicates([first, said_again, other], 0.7)
-    assert result.kept == (first,)
+    assert ids(result.kept) == [first.id]
     assert rules(result) == ["repeated-prompt", "conflicting-reference"]
     assert all(first.id in entry.detail for entry in result.dropped)
     both = without_duplicates([first, said_again, other], 0.7, keep_repeated_prompts=True)
-    assert other in both.kept
+    assert other.id in ids(both.kept)
 
 
 def test_near_duplicates_must_agree_in_prompt_reference_and_facts():
@@ -110,7 +122,7 @@ def test_facts(one, other, same):
 def test_a_test_example_stays_rather_than_its_copy_in_train():
     held = example("When does it open?", "At six in the morning.", split="test")
     copy = example("when does it open", "At six in the morning!", quotes=3, split="train")
-    assert without_duplicates([copy, held], 0.7).kept == (held,)
+    assert ids(without_duplicates([copy, held], 0.7).kept) == [held.id]
 
 
 def test_a_crowd_too_large_to_compare_in_full_still_ends_with_one():
@@ -133,4 +145,6 @@ def test_near_duplicate_prompts_and_long_references_belong_together():
         example("Is it open?", "Yes, it is."),
         example("May I smoke?", "Yes, it is."),
     ]
-    assert set(links(examples, 0.6)) == {(0, 1), (3, 4)}
+    config = CleanConfig(skip_rules=tuple(RULES), near_duplicates=0.6, split_by="example")
+    figures = clean(examples, config).figures
+    assert (figures.groups, figures.largest) == (5, 2)

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefkit.cleaning.splits import assign
+from prefkit.cleaning.clean import clean
+from prefkit.cleaning.rules import RULES
 from prefkit.config import CleanConfig
 from prefkit.errors import PrefkitError
 from prefkit.records import Chunk, Example, Quote
@@ -34,8 +35,10 @@ def library(sizes):
 
 
 def split_of(examples, chunks, **config):
-    assigned = assign(examples, chunks, CleanConfig(**config))
-    return dict(zip((e.id for e in examples), assigned.splits, strict=True)), assigned
+    cleaned = clean(examples, CleanConfig(skip_rules=tuple(RULES), **config), chunks)
+    assert len(cleaned.kept) == len(examples)
+    by_id = {example.id: example.split for example in cleaned.kept}
+    return {example.id: by_id[example.id] for example in examples}, cleaned.figures
 
 
 @settings(max_examples=25)

@@ -1,0 +1,77 @@
+"""What a run of `prefkit clean` says of itself: warnings while it runs, a card when it is done."""
+
+from prefkit import console
+from prefkit.cleaning.near_duplicates import LONG_TEXT
+from prefkit.cleaning.pipeline import Figures
+from prefkit.config import CleanConfig
+
+COMPARED = {
+    "prompts": "prompts at least {0:g} similar",
+    "completions": "completions at least {0:g} similar",
+    "both": "prompt and completions each at least {0:g} similar",
+}
+
+
+def warn(figures: Figures, config: CleanConfig) -> None:
+    """Say what may surprise about the split."""
+    share = figures.test / figures.kept
+    if figures.drawn == figures.kept and abs(share - config.test_share) > 0.1:
+        console.say(
+            f"note: the test split holds {share:.0%} of the records, not "
+            f"{config.test_share:.0%}: what belongs together stays together "
+            f"({figures.groups} groups, the largest of {figures.largest})."
+        )
+    if figures.leaks:
+        console.say(
+            f"warning: {figures.leaks} training records share a document or a near duplicate "
+            "with a test record. The splits came with the input and were kept; take the field "
+            "`split` out to draw them anew."
+        )
+    if figures.unplaced:
+        console.say(
+            f"warning: the documents of {figures.unplaced} examples are not known; their passage "
+            "stood for the document when splitting."
+        )
+
+
+def totals(figures: Figures) -> dict[str, float]:
+    """The figures as numbers of a manifest."""
+    return {
+        **{f"normalised_{change}": rows for change, rows in figures.changed.items()},
+        **{f"flagged_{rule}": rows for rule, rows in figures.flagged.items()},
+        "groups": figures.groups,
+        "largest_group": figures.largest,
+        "test_share": figures.test / figures.kept,
+        "leaks": figures.leaks,
+        "unplaced": figures.unplaced,
+        "pairs_compared": figures.compared,
+    }
+
+
+def card(figures: Figures, config: CleanConfig, kind: str) -> str:
+    """Text for the README of a run."""
+    changed = ", ".join(f"{rows} {change}" for change, rows in figures.changed.items()) or "none"
+    skipped = f" Rules left out: {', '.join(config.skip_rules)}." if config.skip_rules else ""
+    flags = ", ".join(f"{rows} {rule}" for rule, rows in figures.flagged.items())
+    flags = f"\n- Marked in `metadata.flags`, not dropped: {flags}." if flags else ""
+    marked = " Nothing was dropped: `metadata.flags` says what would go." * config.flag_only
+    near = COMPARED[config.compare].format(config.near_duplicates)
+    repeated = (
+        f" Of several references to one prompt {'all' if config.keep_repeated_prompts else 'one'} "
+        "stays."
+        if kind == "examples"
+        else ""
+    )
+    return f"""\
+{figures.rows} {kind} came in, {figures.kept} stay: {figures.train} to train on and {figures.test} \
+held out.{marked}
+
+- Normalised to Unicode NFC without invisible characters; records changed: {changed}.{skipped}{flags}
+- Near duplicates: {near} (exact Jaccard of word shingles, 3 words, or 2 under {LONG_TEXT} words; \
+{figures.compared} pairs compared) and no number, name or turning word that only one of them \
+states.{repeated} Each duplicate names its keeper and the score in `dropped.jsonl`; \
+`prefkit clean RUN --explain ID` shows both texts.
+- Split by {config.split_by} and near-duplicate cluster with seed {config.seed}: \
+{figures.groups} groups, the largest of {figures.largest} records. \
+Training records that share a group with a test record: {figures.leaks}.
+"""

@@ -1,0 +1,171 @@
+"""First step: read a slice, give each row its one spelling, and let the rules see it."""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from prefkit import slices
+from prefkit.cleaning.normalise import conversation_key, matching_key, normalised, words
+from prefkit.cleaning.rows import KINDS, Cleanable, Row, row_of
+from prefkit.cleaning.rules import Rules, load_rules
+from prefkit.cleaning.steps.chunks import Passages, passages_of
+from prefkit.cleaning.steps.table import SCHEMA, SHIFT
+from prefkit.config import CleanConfig
+from prefkit.engine import Part
+from prefkit.errors import PrefkitError
+from prefkit.reading import adopt
+from prefkit.records import text_of
+from prefkit.storage import validated
+from prefkit.workspace import Workspace
+
+TELLING = 8  # words from which two similar answers are no chance
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What every worker is told.
+
+    Attributes:
+        kind: examples, pairs or unpaired.
+        config: The `[clean]` table.
+        workspace: Where custom rules lie.
+    """
+
+    kind: str
+    config: CleanConfig
+    workspace: Workspace
+
+
+def take_in(piece: slices.Slice, job: Job, chunks: Part) -> pa.Table:
+    """A slice as a table of `SCHEMA`.
+
+    Args:
+        piece: The rows.
+        job: What to do with them.
+        chunks: What they may quote, a table of `CHUNKS`.
+
+    Raises:
+        PrefkitError: A row is malformed and `bad_rows` says stop, or a rule failed and
+            `on_rule_error` says stop.
+    """
+    rules = _rules(job.config.model_dump_json(), job.workspace)
+    passages = _passages(chunks)
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    for place, (where, value) in enumerate(slices.read(piece)):
+        found = _columns(where, value, job, rules, passages)
+        found |= {"row": piece.number << SHIFT | place, "line": int(where.rpartition(":")[2])}
+        for name, column in columns.items():
+            column.append(found.get(name))
+    return pa.table(columns, schema=SCHEMA)
+
+
+def record_of(
+    where: str,
+    value: Mapping[str, Any] | PrefkitError,  # a JSON object
+    kind: str,
+) -> Cleanable:
+    """A row that was read as a record of a kind.
+
+    Raises:
+        PrefkitError: It could not be read, or is no such record: names the line and field.
+    """
+    if isinstance(value, PrefkitError):
+        raise value
+    model = KINDS[kind]
+    return validated(adopt(dict(value), model, where), model, where)
+
+
+@functools.lru_cache(maxsize=1)
+def _passages(chunks: Part) -> Passages:
+    return passages_of(chunks.table())
+
+
+@functools.lru_cache(maxsize=1)
+def _rules(config: str, workspace: Workspace) -> Rules:
+    return load_rules(CleanConfig.model_validate_json(config), workspace)
+
+
+def _columns(
+    where: str,
+    value: Mapping[str, Any] | PrefkitError,  # a JSON object
+    job: Job,
+    rules: Rules,
+    passages: Passages,
+) -> dict[str, Any]:  # values of SCHEMA
+    try:
+        record = record_of(where, value, job.kind)
+    except PrefkitError as error:
+        if job.config.bad_rows == "stop":
+            raise
+        return {"came": where, "rule": "malformed", "detail": _without_place(error, where)}
+    came = {
+        "came": record.id,
+        "came_name": _hash64(record.id),
+        "text": _hash64(*_texts(record)),
+    }
+    plain, changed = normalised(record)
+    if plain is None:
+        return came | {"rule": "empty", "detail": f"no visible character is left of {changed[0]}"}
+    row = row_of(plain)
+    quoted = list(dict.fromkeys(quote.chunk_id for quote in getattr(plain, "quotes", ())))
+    passage = passages.text_of(quoted)
+    findings = rules.findings(row, first_only=not job.config.flag_only, passage=passage)
+    drops = [] if job.config.flag_only else [f for f in findings if not rules.marks(f.rule)]
+    if drops:
+        return came | {"rule": drops[0].rule, "detail": drops[0].detail}
+    return (
+        came
+        | _of_row(row)
+        | {
+            "quoted": quoted,
+            "changed": ",".join(changed),
+            "flags": [f"{f.rule}: {f.detail}" for f in findings],
+        }
+    )
+
+
+def _without_place(error: PrefkitError, where: str) -> str:
+    return str(error).removeprefix(f"{where}: ")
+
+
+def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
+    record, answer = row.record, row.completions[0].text
+    line = record.json_line()
+    keys = [matching_key(completion.text) for completion in row.completions]
+    side = keys[0] > keys[-1] if len(keys) > 1 else getattr(record, "label", True)
+    prompt_key = _digest(*itertools.chain.from_iterable(conversation_key(row.prompt)))
+    return {
+        "id": record.id,
+        "record": line,
+        "prompt": text_of(row.prompt),
+        "answer": answer,
+        "rejected": row.completions[1].text if len(row.completions) > 1 else None,
+        "telling": len(words(answer)) >= TELLING,
+        "name": _hash64(record.id),
+        "tie": _hash64(line),
+        "prompt_key": prompt_key,
+        "whole_key": _digest(prompt_key.hex(), *sorted(keys)),
+        "side": side,
+        "held": record.split == "test",
+        "quotes": len(getattr(record, "quotes", ())),
+        "split": record.split,
+        "document": record.metadata.get("document_id"),
+    }
+
+
+def _texts(record: Cleanable) -> list[str]:
+    return [f"{field}\0{text}" for field, text in row_of(record).texts()]
+
+
+def _digest(*texts: str) -> bytes:
+    return hashlib.blake2b("\x1f".join(texts).encode(), digest_size=16).digest()
+
+
+def _hash64(*texts: str) -> int:
+    digest = hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

@@ -1,0 +1,108 @@
+"""Last step: what stays as records with their splits, what goes with its reason."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from prefkit.cleaning.rows import KINDS
+from prefkit.cleaning.steps.table import DROPS, SHIFT, in_buckets, numbers, take
+from prefkit.cleaning.steps.take_in import Job
+from prefkit.columns import table_of
+from prefkit.engine import Part
+from prefkit.records import Dropped
+
+STAGE = "clean"
+LINES = pa.schema([("line", pa.large_string())])
+
+
+def near_drops(keepers: pa.Table, parts: Sequence[Part]) -> pa.Table:
+    """`KEEPERS` with their reasons, as `DROPS`."""
+    ids = take(parts, numbers(keepers, "keeper"), ["id"])["id"]
+    scores = keepers["score"].to_pylist()
+    details = [
+        f"similarity {score:.3f} to {name}"
+        for name, score in zip(ids.to_pylist(), scores, strict=True)
+    ]
+    rule = pa.array(["near-duplicate"] * len(details), pa.string())
+    columns = [keepers["row"], keepers["keeper"], ids, rule, pa.array(details, pa.string())]
+    return pa.table([*columns, keepers["score"]], schema=DROPS)
+
+
+def by_slice(drops: pa.Table, buckets: int) -> list[pa.Table]:
+    """Drops, those of one slice in one bucket."""
+    return in_buckets(drops, numbers(drops, "row") >> SHIFT, buckets)
+
+
+def records(table: pa.Table, drops: pa.Table, splits: pa.Table, job: Job) -> list[pa.Table]:
+    """The records to train on and those held out, a piece each: lines of JSON, or columns.
+
+    The tables' metadata tells how many records each kind of normalisation changed (`changed`) and
+    each rule marked (`flagged`).
+    """
+    marks = _marks(drops)
+    pieces: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    flagged: Counter[str] = Counter()
+    places = numbers(splits, "row") & ((1 << SHIFT) - 1)
+    stay = table.select(["row", "record", "flags", "changed"]).take(pa.array(places))
+    test = splits["test"].to_pylist()
+    for row, held in zip(stay.to_pylist(), test, strict=True):
+        record = json.loads(row["record"])
+        flags = [*row["flags"], *marks.get(row["row"], ())]
+        if flags:
+            record["metadata"]["flags"] = "; ".join(flags)
+            flagged.update(flag.partition(":")[0] for flag in flags)
+        record["split"] = "test" if held else "train"
+        pieces[held].append(record)
+    changes = Counter(name for names in stay["changed"].to_pylist() for name in names.split(","))
+    del changes[""]
+    notes = {"changed": json.dumps(changes), "flagged": json.dumps(flagged)}
+    return [_table(piece, job).replace_schema_metadata(notes) for piece in pieces]
+
+
+def dropped(table: pa.Table, drops: pa.Table, job: Job) -> pa.Table:
+    """What went, in the order it came, as lines of JSON.
+
+    The table's metadata counts the drops of each rule (`rules`).
+    """
+    yielded = {} if job.config.flag_only else {drop["row"]: drop for drop in drops.to_pylist()}
+    lines = []
+    rules: Counter[str] = Counter()
+    for row in table.select(["row", "came", "rule", "detail"]).to_pylist():
+        drop = row if row["rule"] else yielded.get(row["row"])
+        if drop is not None:
+            rules[drop["rule"]] += 1
+            lines.append(_reason(row["came"], drop).model_dump(mode="json"))
+    notes = {"rules": json.dumps(rules)}
+    return _lines(lines).replace_schema_metadata(notes)
+
+
+def _reason(record_id: str, drop: dict[str, Any]) -> Dropped:  # values of SCHEMA or DROPS
+    return Dropped(
+        record_id=record_id,
+        stage=STAGE,
+        rule=drop["rule"],
+        detail=drop["detail"],
+        keeper=drop.get("keeper_id") or "",
+        score=drop.get("score"),
+    )
+
+
+def _marks(drops: pa.Table) -> dict[int, list[str]]:
+    marks: dict[int, list[str]] = {}
+    for drop in drops.to_pylist():
+        marks.setdefault(drop["row"], []).append(f"{drop['rule']}: {drop['detail']}")
+    return marks
+
+
+def _table(records: Sequence[dict[str, Any]], job: Job) -> pa.Table:
+    if job.config.format == "jsonl":
+        return _lines(records)
+    return table_of(records, KINDS[job.kind])
+
+
+def _lines(records: Sequence[dict[str, Any]]) -> pa.Table:
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    return pa.table([pa.array(lines, pa.large_string())], schema=LINES)
