@@ -272,6 +272,9 @@ class EvalConfig(ModelConfig):
     raters: int = Field(2, ge=0, description="Blind workbooks to write.")
     sheet_items: int = Field(20, ge=0, description="Items a workbook.")
     preferences: str | None = Field(None, description="Held-out pairs: file, run or @stage.")
+    allow_leakage: bool = Field(
+        False, description="Evaluate on what was trained on, with a watermark; else INVALID."
+    )
 
 
 class ImportSheetsConfig(StageConfig):

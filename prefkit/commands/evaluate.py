@@ -24,6 +24,9 @@ from prefkit.commands._options import RunOptions, run_options
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch.")
 @click.option("--load-in-4bit", is_flag=True, default=None, help="NF4 base, as QLoRA trains on.")
 @click.option("--keep-going", is_flag=True, default=None, help="Measure on after proved harm.")
+@click.option(
+    "--allow-leakage", is_flag=True, default=None, help="Go on, watermarked, on trained-on data."
+)
 @run_options
 def command(source: str, options: RunOptions, **flags: Any) -> int:  # values as click parsed them
     """Compare a tuned model with its base on held-out examples.
@@ -31,6 +34,8 @@ def command(source: str, options: RunOptions, **flags: Any) -> int:  # values as
     One process, one set of weights, the adapter switched on and off, everything paired by item.
     With --funnel: sanity, offline numbers, suites, judge, blind sheets for people, and a verdict.
     Without: the first three stages, to look at numbers while you work.
+
+    Held-out data that stands in the training data makes the result INVALID.
 
     Exits with 0 for SHIP (or numbers without a verdict), 3 DON'T SHIP, 4 NEED MORE DATA, 5 INVALID.
 

@@ -37,8 +37,8 @@ EXIT_CODES: dict[VerdictName, int] = {
 
 RULE = (
     "INVALID when a sanity check fails: the adapter must change the model, the base scored twice "
-    "must agree, tokenizer and template must match, and no held-out prompt may be in the training "
-    "data.",
+    "must agree, tokenizer and template must match, and no held-out question or answer may stand "
+    "in the training data.",
     f"DON'T SHIP on proved harm: neutral text costs more than {FORGETTING} nats a token more "
     f"(lower end of the interval); looping, cut-off or empty completions grow by more than "
     f"{DEGENERATE:.0%} (lower end); preference accuracy on held-out pairs lies below one half "

@@ -10,7 +10,7 @@ from prefkit import console, runs
 from prefkit.chat import ChatModel, open_model
 from prefkit.evaluation import decision, offline, pairwise, sanity, suites
 from prefkit.evaluation.arms import Arms
-from prefkit.evaluation.overlap import training_prompts
+from prefkit.evaluation.overlap import find_overlap
 from prefkit.evaluation.plan import UNIT_ITEMS, UNIT_PAIRS, EvalPlan
 from prefkit.evaluation.results import (
     Check,
@@ -127,10 +127,11 @@ class Funnel:
 
     def _measure_sanity(self) -> Measured:
         plan = self.plan
-        trained = training_prompts(plan.adapter, self._workspace)
+        overlap = find_overlap(plan.examples, plan.pairs, plan.adapter, self._workspace)
+        allowed = plan.config.allow_leakage
         probed = sanity.probe(self.arms, plan.adapter, plan.examples)
         sha256 = sha256_of(plan.adapter / "adapter_model.safetensors")
-        checks = sanity.checks(probed, sha256, trained, plan.examples, plan.pairs)
+        checks = sanity.checks(probed, sha256, overlap, allow_leakage=allowed)
         template = str(self.arms.tuned.tokenizer.chat_template or "")
         about = {
             "base": self.arms.base.name,
@@ -141,8 +142,9 @@ class Funnel:
             "dtype": str(self.arms.local.model.dtype).removeprefix("torch."),
             "device": self.arms.local.device,
             "chat_template_sha256": content_id(template),
-            "trained_by": list(trained.runs),
-            "unknown_lineage": list(trained.unknown),
+            "trained_by": list(overlap.runs),
+            "leakage": overlap.verdict,
+            "watermark": sanity.watermark(overlap, allow_leakage=allowed),
             "modules_to_save": list(probed.modules_to_save),
         }
         checked = [check.model_dump() for check in checks]

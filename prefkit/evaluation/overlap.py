@@ -1,89 +1,122 @@
-"""Were the held-out prompts trained on? Follows the adapter's lineage to its training files."""
+"""Was the held-out data trained on? Follows an adapter's lineage to its training files."""
 
 import dataclasses
-import unicodedata
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
+from prefkit.cleaning.rows import Row, row_of
+from prefkit.config import LeakageConfig
 from prefkit.errors import PrefkitError
+from prefkit.leakage.build import build_index
+from prefkit.leakage.evaluation_sets import EvaluationSet, items_of
+from prefkit.leakage.index import Index
+from prefkit.leakage.training import BATCH, contaminations, is_training, records_in
 from prefkit.manifest import Input, Manifest, read_manifest, run_of
-from prefkit.reading import load_records
-from prefkit.records import Example, PreferencePair, Record, UnpairedPreference, text_of
+from prefkit.reading import TABULAR
+from prefkit.records import Contamination, Example, PreferencePair
+from prefkit.slices import cut
+from prefkit.storage import sha256_of
 from prefkit.workspace import Workspace
 
-_DATA = (".jsonl", ".json", ".csv", ".parquet")
-_KINDS: dict[str, tuple[str, type[Record]]] = {
-    "train-sft": ("examples", Example),
-    "train-kto": ("unpaired", UnpairedPreference),
-}
+HELD_OUT = "held-out data"
+_KINDS = {"train-sft": "examples", "train-kto": "unpaired"}  # the others read pairs
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingPrompts:
-    """What an adapter was trained on.
+class Overlap:
+    """What of the held-out data stands in what an adapter was trained on.
 
     Attributes:
-        prompts: Normalised texts of all training prompts found.
+        questions: Distinct held-out prompts.
+        seen: Those that stand in the training data, themselves or their answer.
+        hits: Where.
+        rows: Training records looked at.
         runs: Names of the training runs, newest first.
-        unknown: What could not be followed, in words.
+        unknown: What could not be looked at, in words.
     """
 
-    prompts: frozenset[str]
+    questions: int
+    seen: tuple[str, ...]
+    hits: tuple[Contamination, ...]
+    rows: int
     runs: tuple[str, ...]
     unknown: tuple[str, ...]
 
-    def seen(self, texts: Iterable[str]) -> list[str]:
-        """The texts that are training prompts."""
-        return [text for text in texts if normalised(text) in self.prompts]
+    @property
+    def verdict(self) -> Literal["clean", "contaminated", "unknown"]:
+        """Contaminated when something was found; clean only when all could be looked at."""
+        if self.seen:
+            return "contaminated"
+        return "unknown" if self.unknown or not self.rows else "clean"
 
 
-def normalised(text: str) -> str:
-    """A prompt without case, spacing, punctuation and Unicode variants."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(c if c.isalnum() else " " for c in folded).split())
-
-
-def training_prompts(adapter: Path, workspace: Workspace) -> TrainingPrompts:
-    """All prompts in the training files of an adapter and of the adapters it was built on."""
+def find_overlap(
+    examples: Sequence[Example],
+    pairs: Sequence[PreferencePair],
+    adapter: Path,
+    workspace: Workspace,
+) -> Overlap:
+    """Look for held-out data in the training files of an adapter and of those it was built on."""
+    held = [row_of(record) for record in (*examples, *pairs)]
+    items = items_of(held)
+    prompts = {item.id: item.prompt for item in items}
+    index = build_index([EvaluationSet(HELD_OUT, items)], LeakageConfig())
     run = run_of(adapter)
-    if run is None:
-        return TrainingPrompts(frozenset(), (), (f"{adapter} lies in no prefkit run",))
-    prompts: set[str] = set()
-    runs, unknown = [], []
-    for folder in workspace.lineage(run):
+    runs: list[str] = []
+    unknown = [] if run else [f"{adapter} lies in no prefkit run"]
+    hits: list[Contamination] = []
+    rows = 0
+    for folder in workspace.lineage(run) if run else ():
         manifest = read_manifest(folder)
         if not manifest.stage.startswith("train-"):
             continue
         runs.append(folder.name)
         files = list(_training_files(manifest, workspace))
-        if not files:
-            unknown.append(f"{folder.name} names no training file")
+        unknown += [] if files else [f"{folder.name} names no training file"]
         for entry, path in files:
-            found = _prompts(manifest.stage, entry, path, workspace)
-            if found is None:
-                unknown.append(f"{entry.path} of {folder.name} is gone or cannot be read")
+            trouble = _trouble(entry, path)
+            try:
+                looked, found = _look(path, _KINDS.get(manifest.stage, "pairs"), index, workspace)
+            except PrefkitError:  # a file changed since training must not stop the evaluation
+                trouble = trouble or "cannot be read"
             else:
-                prompts |= found
-    return TrainingPrompts(frozenset(prompts), tuple(runs), tuple(unknown))
+                rows, hits = rows + looked, hits + found
+            unknown += [f"{entry.path} of {folder.name} {trouble}"] if trouble else []
+    if run and not runs:
+        unknown.append(f"{run.name} was not trained here")
+    seen = dict.fromkeys(prompts[hit.item_id] for hit in hits)
+    return Overlap(
+        len(set(prompts.values())), tuple(seen), tuple(hits), rows, tuple(runs), tuple(unknown)
+    )
 
 
 def _training_files(manifest: Manifest, workspace: Workspace) -> Iterator[tuple[Input, Path]]:
     for entry in manifest.inputs:
         path = workspace.root / entry.path  # an absolute path stays what it is
-        if path.suffix.lower() in _DATA and path.stem != "test":
+        if path.suffix.lower() in (".jsonl", *TABULAR) and path.stem != "test":
             yield entry, path
 
 
-def _prompts(stage: str, entry: Input, path: Path, workspace: Workspace) -> set[str] | None:
-    stream, model = _KINDS.get(stage, ("pairs", PreferencePair))
+def _trouble(entry: Input, path: Path) -> str:
     if not path.is_file():
-        return None
-    try:
-        records = load_records(str(path), stream, model, workspace, allow_empty=True).records
-    except PrefkitError:  # a file changed since training must not stop the evaluation
-        return None
-    return {
-        normalised(text_of(getattr(record, "prompt", ())))
-        for record in records
-        if getattr(record, "split", None) != "test"
-    }
+        return "is gone"
+    return "" if sha256_of(path) == entry.sha256 else "has changed since"
+
+
+def _look(
+    path: Path, kind: str, index: Index, workspace: Workspace
+) -> tuple[int, list[Contamination]]:
+    """Training records in a file, and what of the index stands in them."""
+    rows, hits = 0, []
+    training = (
+        (f"{workspace.show(path)}:{where.rpartition(':')[2]}", row_of(record))
+        for piece in cut([path])
+        for where, record in records_in(piece, kind)
+        if is_training(record, where)
+    )
+    while batch := list[tuple[str, Row]](itertools.islice(training, BATCH)):
+        rows += len(batch)
+        hits += contaminations(batch, index)
+    return rows, hits

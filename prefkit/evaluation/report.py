@@ -70,8 +70,9 @@ def _head(results: Results, about: Mapping[str, str]) -> str:
     )
     warnings = "".join(f"<li>{_prose(text)}</li>" for text in results.warnings)
     step = f'<p class="next"><b>Next:</b> {_prose(decision.next_step)}</p>'
+    mark = f'<p class="watermark">{_prose(results.watermark)}</p>' if results.watermark else ""
     return (
-        f'<p class="kicker">prefkit evaluation · {escape(" · ".join(about.values()))}</p>'
+        f'{mark}<p class="kicker">prefkit evaluation · {escape(" · ".join(about.values()))}</p>'
         f'<section class="verdict {tone}"><h1>{escape(decision.verdict)}</h1>'
         f'<p class="reason">{_prose(decision.reason)}</p>{step if decision.next_step else ""}'
         f'</section><section class="rule"><h3>The decision rule, fixed before any number</h3>'

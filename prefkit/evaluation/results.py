@@ -174,6 +174,10 @@ class Results(_Strict):
 
     schema_version: str = SCHEMA
     decision: Decision
+    leakage: Literal["clean", "contaminated", "unknown"] = Field(
+        "unknown", description="Whether held-out data stands in the training data."
+    )
+    watermark: str = Field("", description="What must be read with every figure; mostly empty.")
     rule: tuple[str, ...] = Field(description="The decision rule, fixed before any number.")
     stages: tuple[Stage, ...]
     checks: tuple[Check, ...] = ()

@@ -103,6 +103,8 @@ def _conclude(plan: EvalPlan, run: runs.Run, funnel: Funnel) -> Results:
     verdict = decision.decide(funnel.stages, funnel.numbers, funnel=plan.config.funnel)
     return Results(
         decision=verdict,
+        leakage=funnel.about.get("leakage", "unknown"),
+        watermark=funnel.about.get("watermark", ""),
         rule=decision.RULE,
         stages=tuple(funnel.stages),
         checks=tuple(funnel.checks),
@@ -138,7 +140,6 @@ def _warnings(plan: EvalPlan, funnel: Funnel) -> list[str]:
     if funnel.about.get("modules_to_save"):
         saved = ", ".join(funnel.about["modules_to_save"])
         warnings.append(f"The adapter replaces whole layers ({saved}); its size is not low-rank.")
-    warnings += [f"Lineage unknown: {text}." for text in funnel.about.get("unknown_lineage", ())]
     return warnings
 
 
@@ -207,7 +208,8 @@ def write_outputs(run: runs.Run, results: Results, items: Sequence[Item]) -> Non
 
 def summary(results: Results) -> str:
     """The card's text: verdict and the figures that both models have."""
-    lines = [f"**{results.decision.verdict}**: {results.decision.reason}", ""]
+    lines = [f"> **{results.watermark}**", ""] if results.watermark else []
+    lines += [f"**{results.decision.verdict}**: {results.decision.reason}", ""]
     lines += [
         "| figure | base | tuned | change | 95 % interval | n |",
         "|---|---:|---:|---:|---|---:|",
@@ -244,6 +246,8 @@ def show(results: Results, folder: Path) -> None:
         headers = ["figure", "base", "tuned", "change", "95 % interval", "n"]
         console.show_table(headers, rows)
     console.show(f"\n{results.decision.verdict}: {results.decision.reason}")
+    if results.watermark:
+        console.say(f"warning: {results.watermark}")
     console.say(f"report: {folder / 'report.html'}")
     if results.decision.next_step:
         console.say(f"next: {results.decision.next_step}")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from prefkit.evaluation.arms import Arms, adapter_settings, tokenizer_difference
-from prefkit.evaluation.overlap import TrainingPrompts
+from prefkit.evaluation.overlap import Overlap
 from prefkit.evaluation.results import Check
-from prefkit.records import Example, PreferencePair, assistant, content_id, text_of
+from prefkit.records import Example, assistant, content_id
 
 PROBES = 8  # held-out references scored to prove that the adapter changes the model
 NOISE = 1e-6  # nats; a real adapter changes some token by far more
@@ -77,17 +77,24 @@ def probe(arms: Arms, adapter: Path, examples: Sequence[Example]) -> Probe:
 def checks(
     probed: Probe,
     adapter_sha256: str,
-    trained: TrainingPrompts,
-    examples: Sequence[Example],
-    pairs: Sequence[PreferencePair],
+    overlap: Overlap,
+    *,
+    allow_leakage: bool = False,
 ) -> list[Check]:
-    """The conditions of stage 0; any that fails makes the run invalid."""
+    """The conditions of stage 0; any that fails makes the run invalid.
+
+    Args:
+        probed: What scoring a few references showed.
+        adapter_sha256: Of its weights.
+        overlap: What of the held-out data was trained on.
+        allow_leakage: Go on although some was; the results carry a watermark.
+    """
     return [
         _finite(probed),
         _active(probed, adapter_sha256),
         _repeats(probed),
         _same_tokenizer(probed),
-        _not_trained_on(trained, examples, pairs),
+        _not_trained_on(overlap, allow_leakage=allow_leakage),
     ]
 
 
@@ -140,26 +147,36 @@ def _same_tokenizer(probed: Probe) -> Check:
     return Check(name=name, passed=True, detail=detail)
 
 
-def _not_trained_on(
-    trained: TrainingPrompts, examples: Sequence[Example], pairs: Sequence[PreferencePair]
-) -> Check:
-    name = "held-out prompts were not trained on"
-    prompts = {text_of(record.prompt) for record in [*examples, *pairs]}
-    seen = sorted(trained.seen(prompts))
-    unknown = f" Unknown: {'; '.join(trained.unknown)}." if trained.unknown else ""
-    if seen:
+def _not_trained_on(overlap: Overlap, *, allow_leakage: bool) -> Check:
+    name = "held-out data was not trained on"
+    mark = watermark(overlap, allow_leakage=allow_leakage)
+    if overlap.seen:
+        hit = overlap.hits[0]
         detail = (
-            f"{len(seen)} of {len(prompts)} held-out prompts are in the training data, for "
-            f"example: {seen[0][:120]!r}."
+            f"{len(overlap.seen)} of {overlap.questions} held-out questions, or their answers, "
+            f"stand in the training data, for example: {hit.matched[:120]!r} in {hit.where} "
+            f"({hit.field})."
         )
-        return Check(name=name, passed=False, detail=detail)
-    if not trained.runs or not trained.prompts:
-        return Check(name=name, passed=True, detail=f"Could not be checked.{unknown}")
+        how = f" {mark}" if allow_leakage else " `--allow-leakage` goes on with a watermark."
+        return Check(name=name, passed=allow_leakage, detail=detail + how)
     detail = (
-        f"None of {len(prompts)} prompts is among the {len(trained.prompts)} training prompts of "
-        f"{', '.join(trained.runs)} (case, spacing and punctuation ignored).{unknown}"
+        f"Nothing of {overlap.questions} held-out questions and their answers stands in "
+        f"{overlap.rows} training records of {', '.join(overlap.runs)}."
     )
-    return Check(name=name, passed=True, detail=detail)
+    return Check(name=name, passed=True, detail=mark or detail)
+
+
+def watermark(overlap: Overlap, *, allow_leakage: bool) -> str:
+    """What every page of a result must say about leakage; empty when there is none."""
+    if overlap.verdict == "contaminated" and allow_leakage:
+        return (
+            f"Leakage allowed: {len(overlap.seen)} of {overlap.questions} held-out questions, or "
+            "their answers, were trained on. The figures flatter the tuned model."
+        )
+    if overlap.verdict == "unknown":
+        why = "; ".join(overlap.unknown) or "no training record was found"
+        return f"Leakage not checked: {why}."
+    return ""
 
 
 def from_values(values: dict[str, Any]) -> Probe:  # what the journal kept

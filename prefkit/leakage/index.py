@@ -31,6 +31,7 @@ from prefkit.leakage.grams import (
 )
 from prefkit.leakage.kernels import Indices
 from prefkit.leakage.texts import hashed, stretch
+from prefkit.records import text_of
 
 TELLING = 13  # words in common, or all, before a share of a short text says anything
 SHORT = 5  # fewest words of a question that is looked for inside other texts
@@ -104,7 +105,7 @@ class Index:
         """The same for many records at once, which is far faster than one by one."""
         texts, fields, owners = [], [], []
         for number, row in enumerate(rows):
-            own = [("prompt", "\n\n".join(message.content for message in row.prompt))]
+            own = [("prompt", text) for text in _turns(row)]
             own += [(completion.field, completion.text) for completion in row.completions]
             for field, text in own:
                 texts.append(text)
@@ -154,3 +155,10 @@ class Index:
             run,
             stretch(self.part_text[part], first, run),
         )
+
+
+def _turns(row: Row) -> list[str]:
+    """What was asked, and what the system turns say, if there are any."""
+    asked = text_of([message for message in row.prompt if message.role != "system"])
+    told = text_of([message for message in row.prompt if message.role == "system"])
+    return [text for text in (asked, told) if text]

@@ -206,7 +206,7 @@ def test_held_out_prompts_in_the_training_data_make_the_run_invalid(data, tiny):
     asked = config(tiny).model_copy(update={"adapter": "@train-sft"})
     results = read_results(evaluate(data, asked).path)
     assert results.decision.verdict == "INVALID"
-    assert "1 of 20 held-out prompts are in the training data" in results.decision.reason
+    assert "1 of 20 held-out questions" in results.decision.reason
 
 
 @pytest.mark.parametrize("stage", ["_measure_items", "_measure_suite", "_measure_judge", "_sheets"])

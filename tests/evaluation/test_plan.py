@@ -8,8 +8,9 @@ import pytest
 
 from prefkit.config import EvalConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
-from prefkit.evaluation.overlap import normalised, training_prompts
+from prefkit.evaluation.overlap import find_overlap
 from prefkit.evaluation.run import plan_eval
+from prefkit.evaluation.sanity import watermark
 from prefkit.manifest import Input, Manifest
 from prefkit.records import Example, PreferencePair, Quote, assistant, user
 from prefkit.storage import write_json, write_jsonl
@@ -134,12 +135,43 @@ def trained(data):
     return dpo / "adapter"
 
 
-def test_lineage_finds_the_prompts_of_all_training_and_no_held_out_ones(data, trained):
-    found = training_prompts(trained, data)
+def pair_of(prompt, chosen="a", rejected="b"):
+    return PreferencePair(
+        prompt=user(prompt), chosen=assistant(chosen), rejected=assistant(rejected)
+    )
+
+
+def test_lineage_finds_what_was_trained_on_and_passes_what_was_held_out(data, trained):
+    held = [example(1), example(7), example(100)]
+    found = find_overlap(held, [pair_of("PAIRED"), pair_of("Held out?")], trained, data)
     assert found.runs == ("train-dpo-1", "train-sft-1")
-    assert found.prompts == {"paired", "question 100"}
+    assert found.rows == 2
     assert found.unknown == ()
-    assert found.seen(["PAIRED", "Held out?", "question:  100"]) == ["PAIRED", "question:  100"]
+    assert found.verdict == "contaminated"
+    assert set(found.seen) == {"PAIRED", "Question 100?"}
+    assert found.questions == 5
+    assert {hit.where for hit in found.hits} == {
+        "runs/pairs-1/data/pairs/train.jsonl:1", "runs/clean-1/data/examples/train.jsonl:1",
+    }  # fmt: skip
+
+
+def test_an_answer_that_was_trained_on_is_leakage_too(data, trained):
+    answer = "The hut opens at nine and the warden keeps two keys for the upper store room."
+    held = Example(prompt=user("And when does it open?"), reference=answer)
+    assert find_overlap([held], [], trained, data).verdict == "clean"
+    seen = pair_of("Tell me about the hut.", f"Well: {answer.upper()}")
+    pairs = data.runs / "pairs-1" / "data" / "pairs" / "train.jsonl"
+    write_jsonl(pairs, [seen])
+    found = find_overlap([held], [], trained, data)
+    assert [(hit.part, hit.field) for hit in found.hits] == [("reference", "chosen")]
+    assert "has changed since" in found.unknown[0]
+
+
+def test_nothing_found_is_clean_and_needs_no_watermark(data, trained):
+    found = find_overlap([example(1)], [], trained, data)
+    assert found.verdict == "clean"
+    assert watermark(found, allow_leakage=False) == ""
+    assert watermark(found, allow_leakage=True) == ""
 
 
 def test_held_out_pairs_are_found_in_the_adapters_lineage(data, trained):
@@ -147,17 +179,15 @@ def test_held_out_pairs_are_found_in_the_adapters_lineage(data, trained):
     assert [pair.id for pair in planned.pairs] == ["h"]
 
 
-def test_training_data_that_is_gone_is_said_to_be_unknown(data, trained):
+def test_training_data_that_is_gone_is_unknown_and_watermarked(data, trained):
     (data.runs / "clean-1" / "data" / "examples" / "train.jsonl").unlink()
-    found = training_prompts(trained, data)
+    found = find_overlap([example(1)], [], trained, data)
+    assert found.verdict == "unknown"
     assert len(found.unknown) == 1
-    assert "train-sft-1" in found.unknown[0]
-    assert training_prompts(data.root / "adapter", data).runs == ()
-
-
-def test_prompts_are_compared_without_case_spacing_punctuation_and_width():
-    assert normalised("  What’s the ＨＵＴ's\n key? ") == normalised("what's the hut’s KEY")
-    assert normalised("ключ?") == "ключ"
+    assert "train-sft-1 is gone" in found.unknown[0]
+    foreign = find_overlap([example(1)], [], data.root / "adapter", data)
+    assert (foreign.verdict, foreign.runs) == ("unknown", ())
+    assert "Leakage not checked" in watermark(foreign, allow_leakage=False)
 
 
 def test_passages_are_found_for_a_judge_that_needs_them(data):
