@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: install demo test test-model test-engine test-argilla test-browser check fmt bench clean
+.PHONY: install demo test test-model test-engine test-argilla test-browser test-cluster check fmt bench clean
 
 export PREFKIT_ARGILLA_ENV ?= $(CURDIR)/.venv-argilla
 ARGILLA := $(PREFKIT_ARGILLA_ENV)/prefkit-ready
@@ -19,7 +19,7 @@ demo: install
 	$(PY) -m prefkit demo
 
 test: install
-	$(PY) -m pytest -n 2 -m "not model and not argilla and not gpu"
+	$(PY) -m pytest -n 2 -m "not model and not argilla and not cluster and not gpu"
 
 test-model: install
 	$(PY) -m pytest -m "model"
@@ -43,6 +43,10 @@ test-argilla: $(ARGILLA)
 # The real page in a headless browser (Debian: apt-get install chromium chromium-driver).
 test-browser: $(ARGILLA)
 	$(PY) -m pytest -m "browser"
+
+# Two Ray nodes on this machine.
+test-cluster: install
+	$(PY) -m pytest -m "cluster"
 
 check: install
 	.venv/bin/ruff check .

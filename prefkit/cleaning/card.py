@@ -66,7 +66,8 @@ def card(figures: Figures, config: CleanConfig, kind: str) -> str:
 {figures.rows} {kind} came in, {figures.kept} stay: {figures.train} to train on and {figures.test} \
 held out.{marked}
 
-- Normalised to Unicode NFC without invisible characters; records changed: {changed}.{skipped}{flags}
+- Normalised to Unicode NFC without invisible characters; records changed: {changed}.\
+{skipped}{flags}
 - Near duplicates: {near} (exact Jaccard of word shingles, 3 words, or 2 under {LONG_TEXT} words; \
 {figures.compared} pairs compared) and no number, name or turning word that only one of them \
 states.{repeated} Each duplicate names its keeper and the score in `dropped.jsonl`; \

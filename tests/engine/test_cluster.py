@@ -19,7 +19,8 @@ TWO_NODES = textwrap.dedent("""
     import os, subprocess, sys
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=1)
     environment = os.environ | {"RAY_ADDRESS": cluster.address}
     try:
@@ -87,7 +88,8 @@ def test_tasks_really_run_on_both_nodes_and_a_killed_worker_is_replaced(tmp_path
         folder = pathlib.Path(sys.argv[1])
         engine = open_engine("ray")
         parts = Flow(engine, folder / "work", quiet=True).map("where", where, range(12), folder)
-        print(len({part.table()["node"][0].as_py() for part in parts}), (folder / "killed").exists())
+        nodes = {part.table()["node"][0].as_py() for part in parts}
+        print(len(nodes), (folder / "killed").exists())
         engine.close()
     """)
     done = on_two_nodes("-c", script, str(tmp_path))
