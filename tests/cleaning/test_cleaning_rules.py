@@ -3,9 +3,10 @@ import time
 import pytest
 
 from prefkit.cleaning.rows import row_of
-from prefkit.cleaning.rules import RULES, View, first_refusal
+from prefkit.cleaning.rules import RULES, first_refusal, load_rules
 from prefkit.config import CleanConfig
 from prefkit.records import Example, Message, assistant, user
+from prefkit.workspace import Workspace
 
 LISTING = " ".join(f"Hut {name} sleeps {n}." for n, name in enumerate("ABCDEFGHIJ", start=11))
 
@@ -126,12 +127,13 @@ def test_the_limits_are_the_configuration():
 
 def test_the_first_rule_in_the_table_is_the_reason():
     example = Example(prompt="Who?", reference="\ufffd")
-    found = [
-        name
-        for name in RULES
-        if RULES[name].check(View(row_of(example)), CleanConfig()) is not None
+    rules = load_rules(CleanConfig(), Workspace.find())
+    found = [finding.rule for finding in rules.findings(row_of(example))]
+    assert found == sorted(found, key=list(RULES).index)
+    assert len(found) > 1
+    assert [finding.rule for finding in rules.findings(row_of(example), first_only=True)] == found[
+        :1
     ]
-    assert first_refusal(example, CleanConfig(), list(RULES))[0] == found[0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prefkit.cleaning.rows import Row, row_of
 from prefkit.cleaning.rules.contract import Finding, Rule, View, clip
+from prefkit.cleaning.rules.custom import custom_rules
+from prefkit.cleaning.rules.language import refuse_unknown
+from prefkit.cleaning.rules.private import unmasked
 from prefkit.cleaning.rules.table import RULES
+from prefkit.cleaning.rules.tokens import open_tokens
 from prefkit.config import CleanConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.records import Example
@@ -23,11 +27,13 @@ class Rules:
         config: The `[clean]` table.
         workspace: Where custom rules lie.
         rules: Name and rule of those that are on, in order.
+        files: SHA-256 of the files that custom rules are from, by name of the rule.
     """
 
     config: CleanConfig
     workspace: Workspace
     rules: Mapping[str, Rule]
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
         return load_rules, (self.config, self.workspace)
@@ -63,7 +69,7 @@ class Rules:
         try:
             detail = rule.check(view, self.config)
         except Exception as error:
-            what = f"{name}: {type(error).__name__}: {clip(str(error))}"
+            what = _masked(f"{name}: {type(error).__name__}: {clip(str(error))}", view)
             if self.config.on_rule_error == "stop":
                 raise PrefkitError(
                     f"{view.row.record.id}: a rule failed: {what}.",
@@ -71,7 +77,7 @@ class Rules:
                     " under `[clean]`.",
                 ) from error
             return Finding(FAILED, what)
-        return None if detail is None else Finding(name, detail)
+        return None if detail is None else Finding(name, _masked(detail, view))
 
 
 def load_rules(config: CleanConfig, workspace: Workspace) -> Rules:
@@ -84,12 +90,34 @@ def load_rules(config: CleanConfig, workspace: Workspace) -> Rules:
     Raises:
         PrefkitError: A rule that is named does not exist, or a custom one cannot be loaded.
     """
-    known: dict[str, Rule] = {**RULES}
+    own = custom_rules(config, workspace)
+    for name in own.keys() & {*RULES, FAILED}:
+        raise PrefkitError(
+            f"[clean] `{name}` is the name of a rule of ours.",
+            hint="Give yours another name.",
+            exit_code=EXIT_USAGE,
+        )
+    known = RULES | {name: custom.rule for name, custom in own.items()}
     for field in ("use_rules", "skip_rules", "flag_rules"):
         _refuse_unknown(getattr(config, field), known, field)
     wanted = set(config.use_rules or known) - set(config.skip_rules)
     on = {name: rule for name, rule in known.items() if name in wanted and rule.on(config)}
-    return Rules(config, workspace, on)
+    _open_what_they_need(on, config)
+    files = {name: own[name].sha256 for name in on if name in own and own[name].sha256}
+    return Rules(config, workspace, on, files)
+
+
+def _open_what_they_need(on: Mapping[str, Rule], config: CleanConfig) -> None:
+    """Fail now, and not at the first row."""
+    if "language" in on:
+        refuse_unknown(config.languages)
+    if "over-length" in on or "difference-cut-off" in on:
+        open_tokens(config.tokenizer)
+
+
+def _masked(detail: str, view: View) -> str:
+    """The detail, or what stands for it where it would show something private of the row."""
+    return "not shown: the text holds private data" if unmasked(detail, view) else detail
 
 
 def first_refusal(

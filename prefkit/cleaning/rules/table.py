@@ -1,7 +1,17 @@
 """The rules in the order in which they look at a row; the first to refuse it is the reason."""
 
-from prefkit.cleaning.rules import answers, endings, loops, openings, residue
+from prefkit.cleaning.rules import (
+    answers,
+    endings,
+    grounds,
+    language,
+    loops,
+    openings,
+    residue,
+    tokens,
+)
 from prefkit.cleaning.rules.contract import Check, Rule
+from prefkit.cleaning.rules.private import personal_data, secret
 
 
 def _rule(check: Check, *tune: str, needs: tuple[str, ...] = ()) -> Rule:
@@ -9,9 +19,12 @@ def _rule(check: Check, *tune: str, needs: tuple[str, ...] = ()) -> Rule:
     return Rule(check, lines[0] if lines else "", tune, needs)
 
 
+_LENGTH = ("tokenizer", "max_length")
 RULES: dict[str, Rule] = {
     "empty": _rule(answers.empty),
     "no-question": _rule(answers.no_question),
+    "secret": _rule(secret),
+    "personal-data": _rule(personal_data),
     "damaged-text": _rule(residue.damaged_text),
     "too-short": _rule(answers.too_short, "min_reference_words"),
     "too-long": _rule(answers.too_long, "max_reference_words"),
@@ -27,4 +40,8 @@ RULES: dict[str, Rule] = {
     "wiki-markup": _rule(residue.wiki_markup),
     "repetition": _rule(loops.repetition),
     "truncated": _rule(endings.truncated),
+    "ungrounded-number": _rule(grounds.ungrounded_number),
+    "language": _rule(language.language, "languages", needs=("languages",)),
+    "difference-cut-off": _rule(tokens.difference_cut_off, *_LENGTH, needs=_LENGTH),
+    "over-length": _rule(tokens.over_length, *_LENGTH, needs=_LENGTH),
 }
