@@ -1,152 +1,209 @@
-"""Near duplicates beside datasketch, on real sentences with planted copies.
+"""Near duplicates beside other tools: the same corpus, each tool in an environment of its own.
 
-`python bench_near_duplicates.py [records]`. datasketch is compared when it can be imported
-(`pip install datasketch` into some folder, and that folder on PYTHONPATH); prefkit does not need
-it. Both get the same texts, words and threshold. Truth is Jaccard by Python sets.
+    python benchmarks/speed/bench_near_duplicates.py install [TOOL ...]
+    python benchmarks/speed/bench_near_duplicates.py run 100000 --tools prefkit,rensa,datasketch
+    python benchmarks/speed/bench_near_duplicates.py run 10000 100000 1000000 --tools prefkit
+    python benchmarks/speed/bench_near_duplicates.py run 10000000 --short --tools prefkit
+
+`prefkit` is measured twice: with an empty cache of compiled loops, and with the one that the first
+run left. Seconds are from the start of the process to its end: imports, compiling, reading and
+writing count. Memory is the peak of the process. `near_duplicates/corpus.py` says what the records
+are, `near_duplicates/truth.py` what counts as right, `near_duplicates/tools.py` how each is called.
 """
 
-import ast
-import itertools
+import argparse
+import dataclasses
 import json
+import os
 import platform
-import random
-import re
-import resource
+import subprocess
 import sys
-import sysconfig
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 
-from prefkit.cleaning.near_duplicates import near_pairs
+import numpy as np
+import pyarrow.parquet as pq
 
-THRESHOLD = 0.7
-RESULTS = Path(__file__).parent / "results" / "near_duplicates.json"
-SENTENCE = re.compile(r"[A-Z][a-z][^.\n{}<>|]{40,160}\.")
-Pair = tuple[int, int]
+HERE = Path(__file__).parent
+TOOL = HERE / "near_duplicates" / "tools.py"
+WORK = Path.home() / ".cache" / "prefkit" / "benchmarks"
+PEERS = {
+    "rensa": ["rensa==0.5.0", "pyarrow", "numpy"],
+    "datasketch": ["datasketch==2.0.0", "pyarrow", "numpy"],
+    "text-dedup": ["text-dedup==0.4.0", "pyarrow", "numpy"],
+    "semhash": ["semhash==0.5.0", "pyarrow", "numpy"],
+}
+Pairs = list[tuple[int, int]]
 
-
-def sentences(wanted: int) -> list[str]:
-    """Distinct sentences from the docstrings of the installed packages."""
-    found: dict[str, None] = {}
-    for path in sorted(Path(sysconfig.get_path("purelib")).rglob("*.py")):
-        for text in _docstrings(path):
-            found.update(dict.fromkeys(SENTENCE.findall(" ".join(text.split()))))
-        if len(found) >= wanted:
-            break
-    return list(found)
+sys.path.insert(0, str(TOOL.parent))
 
 
-def _docstrings(path: Path) -> Iterator[str]:
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
-            yield ast.get_docstring(node) or ""
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One run of one tool.
 
+    Attributes:
+        tool: Its name.
+        seconds: From start to end.
+        processor: Seconds of both cores, its children's too.
+        peak: Most memory of the largest of its processes, in MB.
+        load: Of the machine over the minute before; 0 is quiet.
+        pairs: What it found, shape (pairs, 2); None when it failed or took too long.
+    """
 
-def corpus(records: int) -> tuple[list[str], list[Pair]]:
-    """Texts of 6 to 8 sentences, one in five a copy with some words changed; and the copies."""
-    rng = random.Random(0)
-    pool = sentences(3 * records)
-    texts: list[str] = []
-    planted: list[Pair] = []
-    for number in range(records):
-        if number < 100 or rng.random() > 0.2:
-            texts.append(" ".join(rng.sample(pool, rng.randint(6, 8))))
-            continue
-        original = rng.randrange(number)
-        words = texts[original].split()
-        for place in rng.sample(range(len(words)), int(len(words) * rng.uniform(0, 0.12))):
-            words[place] = rng.choice(pool).split()[0]
-        planted.append((original, number))
-        texts.append(" ".join(words))
-    return texts, planted
-
-
-def shingles(text: str) -> set[tuple[str, ...]]:
-    """3-word shingles as Python sets (every text here has more than 40 words)."""
-    words = re.findall(r"[^\W_]+", text.casefold())
-    return set(zip(words, words[1:], words[2:], strict=False))
-
-
-def with_prefkit(texts: list[str]) -> set[Pair]:
-    """Our pairs."""
-    return {(left, right) for left, right, _ in near_pairs(texts, THRESHOLD)}
-
-
-def with_datasketch(texts: list[str]) -> set[Pair]:
-    """What datasketch finds: 128 permutations, its own choice of bands."""
-    from datasketch import MinHash, MinHashLSH
-
-    rows = [[" ".join(gram).encode() for gram in shingles(text)] for text in texts]
-    hashes = MinHash.bulk(rows, num_perm=128)
-    lsh = MinHashLSH(threshold=THRESHOLD, num_perm=128)
-    found = set()
-    for number, one in enumerate(hashes):
-        found |= {(other, number) for other in lsh.query(one)}
-        lsh.insert(number, one)
-    return found
-
-
-def measured(find: Callable[[list[str]], set[Pair]], texts: list[str], planted: list[Pair]) -> dict:
-    """Seconds, recall on planted pairs by similarity, and share of reported pairs that are true."""
-    began = time.perf_counter()
-    found = find(texts)
-    seconds = time.perf_counter() - began
-    sets = {number: shingles(texts[number]) for number in set(itertools.chain(*found, *planted))}
-
-    def similarity(pair: Pair) -> float:
-        one, other = sets[pair[0]], sets[pair[1]]
-        return len(one & other) / len(one | other)
-
-    wanted = [pair for pair in planted if similarity(pair) >= THRESHOLD]
-    true = sum(similarity(pair) >= THRESHOLD for pair in found)
-    return {
-        "seconds": round(seconds, 2),
-        "records_per_second": round(len(texts) / seconds),
-        "pairs": len(found),
-        "recall": round(sum(pair in found for pair in wanted) / len(wanted), 4),
-        "precision": round(true / len(found), 4),
-    }
+    tool: str
+    seconds: float
+    processor: float
+    peak: int
+    load: float
+    pairs: np.ndarray | None
 
 
 def main() -> None:
-    """Measure, print and store."""
-    records = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    texts, planted = corpus(records)
-    tools = {"prefkit": with_prefkit}
-    versions = {"prefkit": metadata.version("prefkit"), "numpy": metadata.version("numpy")}
-    try:
-        versions["datasketch"] = metadata.version("datasketch")
-        tools["datasketch"] = with_datasketch
-    except metadata.PackageNotFoundError:
-        print("datasketch is not installed: measuring prefkit alone")
-    size = sum(map(len, texts)) / 1e6
-    print(f"{records} records, {size:.1f} MB, {len(planted)} planted copies, J >= {THRESHOLD}")
-    results = {}
-    for name, find in tools.items():
-        results[name] = measured(find, texts, planted)
-        print(f"{name:<12} {results[name]}")
-    if len(results) > 1:
-        ratio = results["datasketch"]["seconds"] / results["prefkit"]["seconds"]
-        print(f"datasketch takes {ratio:.1f} times as long as prefkit")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"peak memory of all: {peak} MB")
-    RESULTS.parent.mkdir(exist_ok=True)
-    body = {
-        "records": records,
-        "megabytes": round(size, 1),
-        "threshold": THRESHOLD,
-        "tools": results,
-        "versions": versions,
+    """Install peers, or measure."""
+    parser = argparse.ArgumentParser(description="Near duplicates beside other tools.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    installing = commands.add_parser("install", help="Make an environment for each peer.")
+    installing.add_argument("peers", nargs="*", default=list(PEERS), metavar="TOOL")
+    running = commands.add_parser("run", help="Measure and print a Markdown table.")
+    running.add_argument("sizes", nargs="+", type=int, metavar="RECORDS")
+    running.add_argument("--tools", default="prefkit,rensa,datasketch,text-dedup")
+    running.add_argument("--short", action="store_true", help="Records of some 14 words.")
+    running.add_argument("--limit", type=float, default=1800, help="Seconds a tool may take.")
+    running.add_argument("--out", type=Path, help="JSON; sizes measured before stay in it.")
+    for command in (installing, running):
+        command.add_argument("--work", type=Path, default=WORK, help="Corpora, environments.")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    if options.command == "install":
+        for peer in options.peers:
+            install(options.work, peer)
+        return
+    results = [
+        of_size(options.work, size, options.tools.split(","), options.short, options.limit)
+        for size in options.sizes
+    ]
+    print("\n\n".join(table(result) for result in results))
+    if options.out:
+        store(options.out, results)
+
+
+def install(work: Path, peer: str) -> None:
+    """An environment that holds one peer."""
+    folder = work / "environments" / peer
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", *PEERS[peer]]
+    subprocess.run(pip, check=True)
+
+
+def of_size(work: Path, size: int, tools: list[str], short: bool, limit: float) -> dict:
+    """All tools on one corpus, with what they got right."""
+    from corpus import corpus
+    from truth import THRESHOLD, Truth, score
+
+    path = corpus(work, size, short=short)
+    runs = [run for tool in tools for run in measured(work, tool, path, limit)]
+    texts = pq.read_table(path)["text"]
+    truth = Truth(texts)
+    every = [run.pairs for run in runs if run.pairs is not None]
+    known = np.concatenate([np.load(path.with_name("planted.npy")), *every])
+    pairs: Pairs = [(one, other) for one, other in np.unique(np.sort(known), axis=0).tolist()]
+    true = [pair for pair in pairs if truth.similarity(*pair) >= THRESHOLD]
+    rows = []
+    for run in runs:
+        row = dataclasses.asdict(run) | {"pairs": 0}
+        if run.pairs is not None:
+            row |= {"pairs": len(run.pairs)} | score(truth, run.pairs, true)
+        rows.append(row)
+    return {
+        "records": size,
+        "kind": "short" if short else "long",
+        "megabytes": round(texts.nbytes / 1e6, 1),
+        "true_pairs": len(true),
+        "sha256": path.with_name("sha256").read_text().strip(),
         "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {platform.system()}",
+        "cores": os.cpu_count(),
+        "tools": rows,
     }
-    RESULTS.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+
+
+def measured(work: Path, tool: str, path: Path, limit: float) -> list[Measured]:
+    """Run a tool; ours with an empty cache and then with a full one."""
+    if tool != "prefkit":
+        python = work / "environments" / tool / "bin" / "python"
+        if not python.exists():
+            sys.exit(f"{tool} is not installed: python {sys.argv[0]} install {tool}")
+        return [measure(tool, str(python), tool, path, limit, {})]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {"NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(HERE.parents[1])}
+        return [
+            measure(name, sys.executable, tool, path, limit, environment)
+            for name in ("prefkit, first run", "prefkit")
+        ]
+
+
+def measure(
+    name: str, python: str, tool: str, path: Path, limit: float, environment: dict[str, str]
+) -> Measured:
+    """One process from its start to its end."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "found.npy"
+        log = Path(folder) / "log"
+        quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+        with log.open("wb") as output:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                ["timeout", str(limit), python, str(TOOL), tool, str(path), str(found)],
+                env=os.environ | quiet | environment,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = found.with_suffix(".peak")
+        megabytes = int(peak.read_text()) if peak.exists() else 0
+        pairs = np.load(found) if megabytes else None
+        if pairs is None:
+            print(f"{name}: exit {process.returncode}\n{log.read_text()[-2000:]}", file=sys.stderr)
+    processor = usage.ru_utime + usage.ru_stime
+    print(f"{name}: {seconds:.1f} s, {megabytes} MB", file=sys.stderr)
+    return Measured(name, round(seconds, 2), round(processor, 2), megabytes, round(load, 1), pairs)
+
+
+def table(result: dict) -> str:
+    """A Markdown table of one size."""
+    lines = [
+        f"{result['records']:,} {result['kind']} records, {result['megabytes']} MB, "
+        f"{result['true_pairs']:,} true pairs, {result['cores']} cores",
+        "",
+        "| tool | seconds | times ours | processor s | records/s | peak MB | precision | recall "
+        "| J .7-.8 | .8-.9 | .9-1 | load before |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    ours = [row["seconds"] for row in result["tools"] if row["tool"] == "prefkit"]
+    for row in result["tools"]:
+        shares = ("precision", "recall", "recall_0.7", "recall_0.8", "recall_0.9")
+        right = " | ".join(f"{row[name]:.4f}" if name in row else "failed" for name in shares)
+        times = f"{row['seconds'] / ours[0]:.1f}" if ours else ""
+        lines.append(
+            f"| {row['tool']} | {row['seconds']:.2f} | {times} | {row['processor']:.1f} "
+            f"| {result['records'] / row['seconds']:,.0f} | {row['peak']:,} | {right} "
+            f"| {row['load']} |"
+        )
+    return "\n".join(lines)
+
+
+def store(path: Path, results: list[dict]) -> None:
+    """Write the results; those of other sizes or kinds stay."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    measured_now = {(result["records"], result["kind"]) for result in results}
+    kept = [one for one in known if (one["records"], one["kind"]) not in measured_now]
+    body = sorted([*kept, *results], key=lambda one: (one["kind"], one["records"]))
+    path.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
