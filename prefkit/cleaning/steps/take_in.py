@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from prefkit import slices
-from prefkit.cleaning.normalise import conversation_key, matching_key, normalised, words
+from prefkit.cleaning.near_duplicates import word_hashes
+from prefkit.cleaning.normalise import conversation_key, matching_key, normalised
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, row_of
 from prefkit.cleaning.rules import Rules, load_rules
 from prefkit.cleaning.steps.chunks import Passages, passages_of
@@ -61,6 +62,8 @@ def take_in(piece: slices.Slice, job: Job, chunks: Part) -> pa.Table:
         found |= {"row": piece.number << SHIFT | place, "line": int(where.rpartition(":")[2])}
         for name, column in columns.items():
             column.append(found.get(name))
+    answers = pa.array(columns["answer"], pa.large_string()).fill_null("")
+    columns["telling"] = (word_hashes(answers).sizes >= TELLING).tolist()
     return pa.table(columns, schema=SCHEMA)
 
 
@@ -145,7 +148,6 @@ def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
         "prompt": text_of(row.prompt),
         "answer": answer,
         "rejected": row.completions[1].text if len(row.completions) > 1 else None,
-        "telling": len(words(answer)) >= TELLING,
         "name": _hash64(record.id),
         "tie": _hash64(line),
         "prompt_key": prompt_key,
