@@ -22,10 +22,11 @@ _PASSAGE_WORDS = (*_TEXT.split("|"), "snippet", "sentence", "paragraph")
 
 def empty(view: View, config: CleanConfig) -> str | None:
     """The last turn of the prompt, or a good answer, holds no letter, digit or symbol."""
-    row = view.row
-    for field, text in (("prompt", row.question), *((c.field, c.text) for c in view.good)):
-        if not PLAIN.search(text) and not matching_key(text).strip(_MARKS):
-            return f"the {field} says nothing"
+    if _says_nothing(view.row.question):
+        return "the prompt says nothing"
+    for completion in view.good:
+        if _says_nothing(completion.text):
+            return f"the {completion.field} says nothing"
     return None
 
 
@@ -41,6 +42,10 @@ def too_short(view: View, config: CleanConfig) -> str | None:
     for completion in view.good:
         if completion.field != "reference":
             continue
+        if len(completion.text) > 2 * least and completion.text.isascii():
+            first = completion.text.split(None, least)[:least]
+            if len(first) == least and all(word[0].isalnum() for word in first):
+                continue
         begun = (word[0] for word in WORD.finditer(completion.text))
         told = (word for word in begun if any(map(str.isalnum, word)))
         count = sum(1 for _ in itertools.islice(told, least))
@@ -93,13 +98,17 @@ def refers_to_passage(view: View, config: CleanConfig) -> str | None:
     return f"asks about `{found[0]}`" if found else None
 
 
+def _says_nothing(text: str) -> bool:
+    return not PLAIN.search(text) and not matching_key(text).strip(_MARKS)
+
+
 def _same(one: str, other: str) -> bool:
     """Whether two texts match; plain texts with unequal letter counts are told apart at once."""
     if one == other:
         return True
     if one.isascii() and other.isascii():
         one, other = one.lower(), other.lower()
-        if any(one.count(letter) != other.count(letter) for letter in "eat"):
+        if one.count("e") != other.count("e") or one.count("a") != other.count("a"):
             return False
     return matching_key(one) == matching_key(other)
 

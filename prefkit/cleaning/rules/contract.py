@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from prefkit.cleaning.rows import Completion, Row
 from prefkit.config import CleanConfig
@@ -32,26 +32,19 @@ class View:
     Attributes:
         row: The row.
         passage: What the answer may rest on; None when it is not at hand.
+        good: The completions that training would make likelier.
+        texts: `(field, text)` of every turn of the prompt and every completion.
+        whole: All texts in one, for a cheap first look.
+        folded: `whole` in lower case.
     """
 
     def __init__(self, row: Row, passage: str | None = None) -> None:
         self.row = row
         self.passage = passage
-
-    @functools.cached_property
-    def good(self) -> tuple[Completion, ...]:
-        """The completions that training would make likelier."""
-        return self.row.good
-
-    @functools.cached_property
-    def texts(self) -> tuple[tuple[str, str], ...]:
-        """`(field, text)` of every turn of the prompt and every completion."""
-        return tuple(self.row.texts())
-
-    @functools.cached_property
-    def whole(self) -> str:
-        """All texts in one, for a cheap first look."""
-        return "\n".join([text for _, text in self.texts])
+        self.good: tuple[Completion, ...] = row.good
+        self.texts: tuple[tuple[str, str], ...] = tuple(row.texts())
+        self.whole = "\n".join([text for _, text in self.texts])
+        self.folded = self.whole.lower()
 
     @functools.cached_property
     def prose(self) -> tuple[tuple[str, str], ...]:
@@ -94,13 +87,6 @@ def outside_code(pattern: re.Pattern[str], view: View) -> str | None:
         if found := pattern.search(text):
             return f"`{clip(found[0].strip())}` in the {field}"
     return None
-
-
-def matches(pattern: re.Pattern[str], view: View) -> Iterator[tuple[str, re.Match[str]]]:
-    """`(field, match)` of a pattern in all texts of a row."""
-    for field, text in view.texts:
-        for found in pattern.finditer(text):
-            yield field, found
 
 
 def clip(text: str) -> str:

@@ -6,7 +6,9 @@ from prefkit.cleaning.normalise import words
 from prefkit.cleaning.rules.contract import View, clip, without_code
 from prefkit.config import CleanConfig
 
-TAIL = 400  # characters at the end that tell how a text ends
+TAIL = 80  # characters at the end that tell how a text ends
+STOPS = frozenset(".!?…。！？%")
+OPENING, CLOSING = "([{（「", ")]}）」"
 OPEN_END = re.compile(
     r"(?:[,:;(\[{–—]|\s[-/&+=]|(?:^|\n)\s*(?:[-*•]|\d+[.)])"
     r"|\b(?:the|a|an|and|or|but|because|than|of|into|its|their|your|our|every))$"
@@ -32,7 +34,11 @@ def _broken_off(text: str) -> str | None:
         prose = EMOTICON.sub("", prose).rstrip()
         if _opened(prose) > _closed(prose):
             return "a bracket is not closed"
-    tail = EMOTICON.sub("", prose[-TAIL:]).rstrip()
+    tail = prose[-TAIL:]
+    if prose[-1:] in STOPS and len(tail) - tail.rfind("\n") > len(" 10. "):
+        return None
+    if prose[-1:] in OPENING:
+        tail = EMOTICON.sub("", tail).rstrip()
     if found := OPEN_END.search(tail):
         return f"ends with: {clip(found[0].strip())}"
     if CLOSED_END.search(tail):
@@ -43,8 +49,8 @@ def _broken_off(text: str) -> str | None:
 
 
 def _opened(prose: str) -> int:
-    return sum(map(prose.count, "([{（「"))
+    return sum(map(prose.count, OPENING))
 
 
 def _closed(prose: str) -> int:
-    return sum(map(prose.count, ")]}）」"))
+    return sum(map(prose.count, CLOSING))

@@ -58,26 +58,26 @@ class Rules:
         view = View(row, passage)
         found: list[Finding] = []
         for name, rule in self.rules.items():
-            finding = self._finding(name, rule, view)
-            if finding is not None:
-                found.append(finding)
-                if first_only and not self.marks(finding.rule):
+            try:
+                detail = rule.check(view, self.config)
+            except Exception as error:
+                found.append(self._failed(name, error, view))
+                continue
+            if detail is not None:
+                found.append(Finding(name, _masked(detail, view)))
+                if first_only and not self.marks(name):
                     break
         return found
 
-    def _finding(self, name: str, rule: Rule, view: View) -> Finding | None:
-        try:
-            detail = rule.check(view, self.config)
-        except Exception as error:
-            what = _masked(f"{name}: {type(error).__name__}: {clip(str(error))}", view)
-            if self.config.on_rule_error == "stop":
-                raise PrefkitError(
-                    f"{view.row.record.id}: a rule failed: {what}.",
-                    hint='Mend the rule, or mark such rows and go on with `on_rule_error = "count"`'
-                    " under `[clean]`.",
-                ) from error
+    def _failed(self, name: str, error: Exception, view: View) -> Finding:
+        what = _masked(f"{name}: {type(error).__name__}: {clip(str(error))}", view)
+        if self.config.on_rule_error == "count":
             return Finding(FAILED, what)
-        return None if detail is None else Finding(name, _masked(detail, view))
+        raise PrefkitError(
+            f"{view.row.record.id}: a rule failed: {what}.",
+            hint='Mend the rule, or mark such rows and go on with `on_rule_error = "count"` under '
+            "`[clean]`.",
+        ) from error
 
 
 def load_rules(config: CleanConfig, workspace: Workspace) -> Rules:

@@ -23,6 +23,7 @@ GOPHER_WORDS = 100
 TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
 REPEATED_NGRAM = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 REPEATED_SENTENCES = 0.30
+FEWEST_SENTENCES = 4
 
 Gram = tuple[str, ...]
 
@@ -32,17 +33,21 @@ def repetition(view: View, config: CleanConfig) -> str | None:
     for completion in view.good:
         text = completion.text
         prose = FENCED.sub(" ", text) if "```" in text or "~~~" in text else text
-        if detail := _loop(prose) or _repeated_sentences(prose) or _circles(prose):
+        if detail := _endless(prose):
             return f"the {completion.field}: {detail}"
     return None
 
 
-def _loop(text: str) -> str | None:
-    tokens = text.split()
-    if len(text) >= ENDLESS and (detail := _spelled_loop(tokens)):
+def _endless(text: str) -> str | None:
+    tokens = text.casefold().split()
+    if tokens and len(text) >= ENDLESS and (detail := _spelled_loop(tokens)):
         return detail
-    if len(tokens) - len(set(tokens)) < TIMES - 1:
-        return None
+    if len(tokens) - len(set(tokens)) < TIMES - 2:
+        return None  # two words that come again are the least of any loop below
+    return _loop(tokens) or _repeated_sentences(text) or _circles(text)
+
+
+def _loop(tokens: Sequence[str]) -> str | None:
     for period in range(1, min(LONGEST, len(tokens) // TIMES) + 1):
         again = list(map(operator.eq, tokens, itertools.islice(tokens, period, None)))
         if sum(again) >= (TIMES - 1) * period:
@@ -65,6 +70,8 @@ def _run(flags: Sequence[bool], length: int) -> int | None:
 
 def _spelled_loop(tokens: Sequence[str]) -> str | None:
     """A loop inside a word without end, as scripts without spaces have it."""
+    if max(map(len, tokens)) < ENDLESS:
+        return None
     for token in tokens:
         if len(token) < ENDLESS or "://" in token:
             continue
@@ -76,15 +83,15 @@ def _spelled_loop(tokens: Sequence[str]) -> str | None:
 
 
 def _repeated_sentences(text: str) -> str | None:
-    parts = SENTENCE_END.split(text)
-    if len(parts) < 4:
+    if sum(map(text.count, ".!?\n")) < FEWEST_SENTENCES - 1:
         return None
+    parts = SENTENCE_END.split(text)
     folded = [part.strip().casefold() for part in parts]
     if len(set(folded)) == len(folded):
         return None
     sentences = [part for part in folded if any(map(str.isalnum, part))]
     repeated = len(sentences) - len(set(sentences))
-    if len(sentences) >= 4 and repeated / len(sentences) > REPEATED_SENTENCES:
+    if len(sentences) >= FEWEST_SENTENCES and repeated / len(sentences) > REPEATED_SENTENCES:
         return f"{repeated} of {len(sentences)} sentences repeat another"
     return None
 

@@ -70,10 +70,9 @@ def chat_markup(view: View, config: CleanConfig) -> str | None:
 def placeholder(view: View, config: CleanConfig) -> str | None:
     """A gap that was to be filled in: [insert …], {{name}}, TODO, lorem ipsum."""
     whole = view.whole
-    gap = any(mark in whole for mark in ("{{", "[", "<", "TODO", "TBD"))
-    if not gap and "lorem" not in whole.lower():
-        return None
-    return outside_code(PLACEHOLDER, view)
+    if "{{" in whole or "[" in whole or "<" in whole or "TODO" in whole or "TBD" in whole:
+        return outside_code(PLACEHOLDER, view)
+    return outside_code(PLACEHOLDER, view) if "lorem ipsum" in view.folded else None
 
 
 def html_markup(view: View, config: CleanConfig) -> str | None:
@@ -86,8 +85,8 @@ def html_markup(view: View, config: CleanConfig) -> str | None:
 def wiki_markup(view: View, config: CleanConfig) -> str | None:
     """Wiki or forum markup, or links that lead nowhere, stand outside code."""
     whole = view.whole
-    if "[" in whole and (found := outside_code(BROKEN_LINK, view)):
-        return found
-    if not any(mark in whole for mark in ("[[", "'''", "==", "{|", "{{", "<ref", "[", "<REF")):
-        return None
-    return outside_code(WIKI, view)
+    if "[" in whole:
+        return outside_code(BROKEN_LINK, view) or outside_code(WIKI, view)
+    if "'''" in whole or "==" in whole or "{|" in whole or "{{" in whole or "<ref" in view.folded:
+        return outside_code(WIKI, view)
+    return None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from prefkit.cleaning.rules.contract import View
 from prefkit.cleaning.rules.private.contacts import emails, phones
 from prefkit.cleaning.rules.private.numbers import accounts, cards, machines, social_security
-from prefkit.cleaning.rules.private.secrets import made_secrets, said_secrets
+from prefkit.cleaning.rules.private.secrets import made_secrets, may_hold_secrets, said_secrets
 from prefkit.config import CleanConfig
 
 DIGITS = re.compile(r"\d[\d .()/–-]{0,3}\d[\d .()/–-]{0,3}\d[\d .()/–-]{0,3}\d")
@@ -39,7 +39,7 @@ def personal_in(text: str) -> Iterator[Private]:
         found = itertools.chain(
             found, accounts(text), cards(text), social_security(text), phones(text)
         )
-    if text.count(".") >= 3 or "::" in text or text.count(":") >= 7:
+    if text.count(".") >= 3 or text.count(":") >= 2:
         found = itertools.chain(found, machines(text))
     return itertools.starmap(Private, found)
 
@@ -51,6 +51,8 @@ def secrets_in(text: str) -> Iterator[Private]:
 
 def secret(view: View, config: CleanConfig) -> str | None:
     """A key, token or password stands in the text."""
+    if not may_hold_secrets(view.whole, view.folded):
+        return None
     for field, text in view.texts:
         for found in secrets_in(text):
             return f"{found.shown()} in the {field}"
@@ -59,6 +61,9 @@ def secret(view: View, config: CleanConfig) -> str | None:
 
 def personal_data(view: View, config: CleanConfig) -> str | None:
     """An e-mail address, phone number, bank account, card, SSN or public IP address."""
+    whole = view.whole
+    if "@" not in whole and "::" not in whole and not DIGITS.search(whole):
+        return None
     for field, text in view.texts:
         for found in personal_in(text):
             return f"{found.shown()} in the {field}"

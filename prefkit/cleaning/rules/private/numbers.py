@@ -27,7 +27,7 @@ _IBAN_LENGTHS = {
 }
 CARD = re.compile(r"(?<![\w.,/-])\d(?:[ -]?\d){12,18}(?![\w]|[.,-]\d)")
 _ISSUERS = (  # issuer prefixes and lengths (ISO/IEC 7812 ranges that the networks publish)
-    (re.compile(r"4"), (13, 16, 19)),  # Visa
+    (re.compile(r"4"), (16, 19)),  # Visa
     (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),  # Mastercard
     (re.compile(r"3[47]"), (15,)),  # American Express
     (re.compile(r"3(?:0[0-5]|[689])"), (14,)),  # Diners Club

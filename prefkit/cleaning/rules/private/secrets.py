@@ -10,7 +10,11 @@ from collections.abc import Iterator
 # (kind, what must stand in the text, pattern). Group 1, where there is one, is the random part.
 _MADE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("AWS access key", ("AKIA", "ASIA"), r"(?<![A-Z0-9])A(?:KIA|SIA)([A-Z2-7]{16})(?![A-Z0-9])"),
-    ("GitHub token", ("gh",), r"\bgh[pousr]_([A-Za-z0-9]{36,251})\b"),
+    (
+        "GitHub token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+        r"\bgh[pousr]_([A-Za-z0-9]{36,251})\b",
+    ),
     ("GitHub token", ("github_pat_",), r"\bgithub_pat_(\w{22,255})\b"),
     ("GitLab token", ("glpat-",), r"\bglpat-([\w-]{20,64})"),
     ("Slack token", ("xox",), r"\bxox[abeoprs]-(\d[\w-]{14,250})"),
@@ -26,6 +30,10 @@ _MADE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Telegram token", (":AA",), r"\b\d{8,10}:(AA[\w-]{33})(?![\w-])"),
 )
 MADE = tuple((kind, marks, re.compile(pattern, re.ASCII)) for kind, marks, pattern in _MADE)
+_MARKS = {mark for _, marks, _ in MADE for mark in marks} | {"-----BEGIN", "eyJ", "://"}
+_WITH_LINE = sorted(mark for mark in _MARKS if "_" in mark)
+_WITH_DASH = sorted(mark for mark in _MARKS if "-" in mark and "_" not in mark)
+_OTHERS = sorted(mark for mark in _MARKS if "-" not in mark and "_" not in mark)
 PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY(?: BLOCK)?-----\s*[\w+/=:,\-\s]{64}"
 )
@@ -48,6 +56,20 @@ _MADE_UP = re.compile(
 )
 _BITS = 3.0  # a random part of hex has about 3.6 bits a character; of words, about 2.8 or a pattern
 _LOOSE_BITS = 3.5
+
+
+def may_hold_secrets(text: str, folded: str) -> bool:
+    """Whether any mark of a secret stands in a text: a cheap first look.
+
+    Args:
+        text: The text.
+        folded: The text in lower case.
+    """
+    marks = _OTHERS + (_WITH_LINE if "_" in text else []) + (_WITH_DASH if "-" in text else [])
+    # Lists, since a generator takes three times as long here.
+    return bool(
+        [mark for mark in marks if mark in text] or [mark for mark in _ASSIGNING if mark in folded]
+    )
 
 
 def made_secrets(text: str) -> Iterator[tuple[str, str]]:
