@@ -130,6 +130,9 @@ class CleanConfig(StageConfig):
     )
     tokenizer: str = Field("", description="Counts tokens: the model to train or its folder.")
     max_length: int | None = Field(None, ge=1, description="Tokens a row that training sees.")
+    against: tuple[str, ...] = Field(
+        (), description="Evaluation sets, each `[NAME=]SOURCE`; rows that hold their items go."
+    )
     test_share: float = Field(0.25, ge=0, lt=1, description="Share of examples held out.")
     split_by: Literal["document", "chunk", "example"] = Field(
         "document", description="What must not lie on both sides of the split."
@@ -198,7 +201,38 @@ class PairsConfig(StageConfig):
 
     table: ClassVar[str] = "pairs"
 
+    strategy: Literal[
+        "best_vs_worst", "best_vs_rest", "adjacent", "all", "on_policy_rejected", "edits"
+    ] = Field("best_vs_worst", description="Which completions of a prompt are paired.")
+    max_pairs: int = Field(3, ge=1, description="Most pairs a prompt, the widest apart first.")
+    policy: str = Field(
+        "", description="The model to be trained, as candidates name it; on_policy_rejected."
+    )
     margin: float = Field(0.1, ge=0, le=1, description="Least difference in strength on 0..1.")
+    min_votes: int = Field(
+        0, ge=0, description="Fewest votes that compare the two sides; 0: others may place them."
+    )
+    agreement: float = Field(
+        0.5, ge=0, le=1, description="Least share of those votes' weight for the chosen side."
+    )
+    circles: Literal["drop", "keep"] = Field(
+        "drop", description="What becomes of two that majorities put in one circle."
+    )
+    strength: Literal["bradley-terry", "plackett-luce"] = Field(
+        "bradley-terry", description="How comparisons become strengths."
+    )
+    weights: Literal["learned", "equal"] = Field(
+        "learned", description="Weigh votes by how often their makers are right, or alike."
+    )
+    judge_weight: float = Field(
+        0.5, ge=0, le=1, description="Of an unmeasured judge or rule beside a person's 1."
+    )
+    beside_people: Literal["weigh", "leave-out"] = Field(
+        "weigh", description="What judges and rules count for where a person judged."
+    )
+    balance_length: float | None = Field(
+        None, ge=0.5, lt=1, description="Most the longer side may be chosen; drops pairs. Unset: any."
+    )
     sources: tuple[Literal["human", "judge", "rule"], ...] = Field(
         ("human", "judge", "rule"), min_length=1, description="Whose judgments count."
     )
@@ -220,6 +254,12 @@ class PairsConfig(StageConfig):
         if value is not None and value[0] >= value[1]:
             raise ValueError("the worst rating comes first, then the best, such as [1, 5]")
         return value
+
+    @model_validator(mode="after")
+    def _policy_named(self) -> Self:
+        if self.strategy == "on_policy_rejected" and not self.policy:
+            raise ValueError("on_policy_rejected needs `policy`: the model to be trained")
+        return self
 
 
 class TrainConfig(StageConfig):

@@ -17,6 +17,7 @@ from prefkit.cleaning.steps.table import SHIFT
 from prefkit.cleaning.steps.take_in import Job, take_in
 from prefkit.engine import Flow, Part
 from prefkit.errors import PrefkitError
+from prefkit.leakage.index import Index
 from prefkit.slices import Slice
 
 BUCKET = 250_000  # rows of a bucket when rows are shuffled
@@ -80,7 +81,11 @@ class Output:
 
 
 def clean_slices(
-    flow: Flow, slices: Sequence[Slice], chunk_slices: Sequence[Slice], job: Job
+    flow: Flow,
+    slices: Sequence[Slice],
+    chunk_slices: Sequence[Slice],
+    job: Job,
+    index: Index | None = None,
 ) -> Output:
     """Clean the rows of some slices.
 
@@ -89,6 +94,7 @@ def clean_slices(
         slices: The rows; numbered from 0.
         chunk_slices: The chunks that rows may quote.
         job: Kind of records and configuration.
+        index: Of the evaluation sets that nothing may be trained on.
 
     Raises:
         PrefkitError: A row is malformed, two different rows have one id, or nothing can be held
@@ -98,7 +104,7 @@ def clean_slices(
         return Output((), (), (), Figures())
     rows = sum(piece.rows for piece in slices)
     chunks = _as_one(flow.map("chunks", chunk_steps.chunk_table, chunk_slices or [None]))
-    parts = flow.map("rows", take_in, slices, job, chunks)
+    parts = flow.map("rows", take_in, slices, job, chunks, index)
     ground = Ground(flow, tuple(parts), job, 1 + rows // BUCKET)
     _refuse_shared_ids(ground, slices)
     same = _exact_duplicates(ground)

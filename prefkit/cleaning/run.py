@@ -11,9 +11,12 @@ from prefkit.cleaning.pipeline import Figures, Output, clean_slices
 from prefkit.cleaning.rows import KINDS, kind_of
 from prefkit.cleaning.rules import load_rules
 from prefkit.cleaning.steps.take_in import Job, record_of
-from prefkit.config import CleanConfig
+from prefkit.config import CleanConfig, LeakageConfig
 from prefkit.engine import Flow, open_engine
 from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.leakage.build import build_index
+from prefkit.leakage.evaluation_sets import load_evaluation_set
+from prefkit.leakage.index import Index
 from prefkit.manifest import Input, run_of
 from prefkit.reading import files_of
 from prefkit.runs import Plan, Run, Settings
@@ -31,12 +34,14 @@ class CleanPlan(Plan):
         kind: examples, pairs or unpaired.
         slices: Where the rows lie.
         chunk_slices: Where the chunks lie that rows may quote; none when they are not at hand.
+        index: Of the evaluation sets that nothing may be trained on.
     """
 
     config: CleanConfig
     kind: str = "examples"
     slices: tuple[Slice, ...] = ()
     chunk_slices: tuple[Slice, ...] = ()
+    index: Index | None = None
 
 
 def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanPlan:
@@ -56,15 +61,20 @@ def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanP
     if config.bad_rows == "stop":
         for where, value in read(pieces[0]):
             record_of(where, value, kind)
+    sets = [load_evaluation_set(source, workspace) for source in config.against]
     chunk_files = _chunk_files(files, workspace) if kind == "examples" else []
     return CleanPlan(
         stage="clean",
         config=config,
-        inputs=tuple(Input.of(file, workspace) for file in (*files, *chunk_files)),
+        inputs=(
+            *(Input.of(file, workspace) for file in (*files, *chunk_files)),
+            *(entry for one in sets for entry in one.inputs),
+        ),
         counts={kind: sum(piece.rows for piece in pieces)},
         kind=kind,
         slices=tuple(pieces),
         chunk_slices=tuple(cut(chunk_files)),
+        index=build_index(sets, LeakageConfig()) if sets else None,
     )
 
 
@@ -122,8 +132,9 @@ def _cleaned(plan: CleanPlan, settings: Settings, work: Path) -> Output:
     small = sum(piece.rows for piece in plan.slices) < FEW
     engine = open_engine(settings.engine, settings.workers or (1 if small else None))
     job = Job(plan.kind, plan.config, settings.workspace)
+    flow = Flow(engine, work)
     try:
-        return clean_slices(Flow(engine, work), plan.slices, plan.chunk_slices, job)
+        return clean_slices(flow, plan.slices, plan.chunk_slices, job, plan.index)
     finally:
         engine.close()
 

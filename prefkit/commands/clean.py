@@ -33,6 +33,29 @@ from prefkit.commands._options import RunOptions, run_options
 @click.option("--min-reference-words", type=click.IntRange(1), help="Fewest words in a reference.")
 @click.option("--max-reference-words", type=click.IntRange(1), help="Most words in a reference.")
 @click.option("--skip-rule", "skip_rules", multiple=True, metavar="RULE", help="Leave a rule out.")
+@click.option("--use-rule", "use_rules", multiple=True, metavar="RULE", help="Only these rules.")
+@click.option(
+    "--flag-rule", "flag_rules", multiple=True, metavar="RULE", help="Mark, do not drop, by a rule."
+)
+@click.option(
+    "--flag-only", is_flag=True, default=None, help="Drop nothing; mark it in metadata.flags."
+)
+@click.option(
+    "--language", "languages", multiple=True, metavar="CODE", help="Keep this language (`en`)."
+)
+@click.option("--tokenizer", metavar="MODEL", help="The model to train: counts tokens.")
+@click.option("--max-length", type=click.IntRange(1), help="Most tokens of a row.")
+@click.option(
+    "--on-rule-error",
+    type=click.Choice(["stop", "count"]),
+    help="A rule that fails stops the run, or marks the row.",
+)
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="[NAME=]SOURCE",
+    help="Drop what holds items of this evaluation set.",
+)
 @click.option(
     "--test-share", type=click.FloatRange(0, 1, max_open=True), help="Share of examples held out."
 )
@@ -79,7 +102,8 @@ def command(
         return
     from prefkit.cleaning.run import plan_clean, run_clean
 
-    flags["skip_rules"] = flags["skip_rules"] or None
+    for several in ("skip_rules", "use_rules", "flag_rules", "languages", "against"):
+        flags[several] = flags[several] or None
     options.execute(
         plan_clean,
         run_clean,

@@ -235,3 +235,21 @@ def test_explain_names_the_keeper_the_score_and_both_texts(workspace, capsys):
     assert f"{gone.id} yielded to it: exact-duplicate, 1.000" in out
     code, _, err = command(capsys, "@clean", "--explain", "nothing")
     assert (code, "no such record" in err) == (1, True)
+
+
+def test_what_evaluation_sets_hold_is_not_trained_on(workspace, capsys):
+    asked = "Which of the huts may a member book for a guest without the warden's written leave?"
+    item = {"question": asked, "answer": "None of them."}
+    (workspace.root / "exam.jsonl").write_text(json.dumps(item) + "\n")
+    leaks = pair(f"Tell me. {asked}", "The huts by the lake may be booked.", "I would not know.")
+    write_jsonl(workspace.root / "pairs.jsonl", [*hut_pairs(), leaks])
+    code, out, _ = command(capsys, "pairs.jsonl", "--against", "exam=exam.jsonl", "--json")
+    assert code == 0
+    manifest = json.loads(out)
+    assert manifest["dropped"] == {"contaminated": 1}
+    assert {entry["path"] for entry in manifest["inputs"]} == {"pairs.jsonl", "exam.jsonl"}
+    (drop,) = read_records(workspace.root / manifest["run"] / "dropped.jsonl", Dropped)
+    assert drop.record_id == leaks.id
+    assert drop.detail.startswith(
+        "prompt holds 100% of the prompt of exam line 1: `Which of the huts"
+    )

@@ -15,10 +15,12 @@ from prefkit.cleaning.normalise import conversation_key, matching_key, normalise
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, row_of
 from prefkit.cleaning.rules import Rules, load_rules
 from prefkit.cleaning.steps.chunks import Passages, passages_of
+from prefkit.cleaning.steps.contaminated import CONTAMINATED, contaminated
 from prefkit.cleaning.steps.table import SCHEMA, SHIFT
 from prefkit.config import CleanConfig
 from prefkit.engine import Part
 from prefkit.errors import PrefkitError
+from prefkit.leakage.index import Index
 from prefkit.reading import adopt
 from prefkit.records import text_of
 from prefkit.storage import validated
@@ -42,13 +44,14 @@ class Job:
     workspace: Workspace
 
 
-def take_in(piece: slices.Slice, job: Job, chunks: Part) -> pa.Table:
+def take_in(piece: slices.Slice, job: Job, chunks: Part, index: Index | None = None) -> pa.Table:
     """A slice as a table of `SCHEMA`.
 
     Args:
         piece: The rows.
         job: What to do with them.
         chunks: What they may quote, a table of `CHUNKS`.
+        index: Of the evaluation sets that nothing may be trained on.
 
     Raises:
         PrefkitError: A row is malformed and `bad_rows` says stop, or a rule failed and
@@ -57,11 +60,21 @@ def take_in(piece: slices.Slice, job: Job, chunks: Part) -> pa.Table:
     rules = _rules(job.config.model_dump_json(), job.workspace)
     passages = _passages(chunks)
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    accepted: dict[int, Row] = {}
     for place, (where, value) in enumerate(slices.read(piece)):
-        found = _columns(where, value, job, rules, passages)
+        found, row = _seen(where, value, job, rules, passages)
         found |= {"row": piece.number << SHIFT | place, "line": int(where.rpartition(":")[2])}
+        if row is not None:
+            found |= _of_row(row)
+            accepted[place] = row
         for name, column in columns.items():
             column.append(found.get(name))
+    if index is not None:
+        for place, detail in contaminated(accepted, index):
+            if job.config.flag_only:
+                columns["flags"][place].append(f"{CONTAMINATED}: {detail}")
+            else:
+                columns["rule"][place], columns["detail"][place] = CONTAMINATED, detail
     answers = pa.array(columns["answer"], pa.large_string()).fill_null("")
     columns["telling"] = (word_hashes(answers).sizes >= TELLING).tolist()
     return pa.table(columns, schema=SCHEMA)
@@ -93,19 +106,21 @@ def _rules(config: str, workspace: Workspace) -> Rules:
     return load_rules(CleanConfig.model_validate_json(config), workspace)
 
 
-def _columns(
+def _seen(
     where: str,
     value: Mapping[str, Any] | PrefkitError,  # a JSON object
     job: Job,
     rules: Rules,
     passages: Passages,
-) -> dict[str, Any]:  # values of SCHEMA
+) -> tuple[dict[str, Any], Row | None]:
+    """Values of SCHEMA; and the row, where it is one that the rules accept."""
     try:
         record = record_of(where, value, job.kind)
     except PrefkitError as error:
         if job.config.bad_rows == "stop":
             raise
-        return {"came": where, "rule": "malformed", "detail": _without_place(error, where)}
+        bad = str(error).removeprefix(f"{where}: ")
+        return {"came": where, "rule": "malformed", "detail": bad}, None
     came = {
         "came": record.id,
         "came_name": _hash64(record.id),
@@ -113,27 +128,17 @@ def _columns(
     }
     plain, changed = normalised(record)
     if plain is None:
-        return came | {"rule": "empty", "detail": f"no visible character is left of {changed[0]}"}
+        nothing = f"no visible character is left of {changed[0]}"
+        return came | {"rule": "empty", "detail": nothing}, None
     row = row_of(plain)
     quoted = list(dict.fromkeys(quote.chunk_id for quote in getattr(plain, "quotes", ())))
     passage = passages.text_of(quoted)
     findings = rules.findings(row, first_only=not job.config.flag_only, passage=passage)
     drops = [] if job.config.flag_only else [f for f in findings if not rules.marks(f.rule)]
     if drops:
-        return came | {"rule": drops[0].rule, "detail": drops[0].detail}
-    return (
-        came
-        | _of_row(row)
-        | {
-            "quoted": quoted,
-            "changed": ",".join(changed),
-            "flags": [f"{f.rule}: {f.detail}" for f in findings],
-        }
-    )
-
-
-def _without_place(error: PrefkitError, where: str) -> str:
-    return str(error).removeprefix(f"{where}: ")
+        return came | {"rule": drops[0].rule, "detail": drops[0].detail}, None
+    flags = [f"{finding.rule}: {finding.detail}" for finding in findings]
+    return came | {"quoted": quoted, "changed": ",".join(changed), "flags": flags}, row
 
 
 def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
