@@ -68,10 +68,11 @@ def expression(name: str, text: str) -> Callable[[View, CleanConfig], str | None
     Raises:
         PrefkitError: The expression is malformed or not allowed; says the column.
     """
+    text = text.strip()
     try:
         tree = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        column = getattr(error, "offset", None) or 1
+        column = getattr(error, "offset", None) or len(text) + 1
         message = getattr(error, "msg", None) or str(error)
         raise _refused(name, text, column, message) from error
     _refuse_unsafe(name, text, tree)

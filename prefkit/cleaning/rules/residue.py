@@ -16,7 +16,7 @@ ROLE_LABEL = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(
-    r"\{\{[^\n]{0,200}?\}\}|\[(?:insert|your|name|date|company|organi[sz]ation|placeholder|todo"
+    r"\{\{[^{}\n]{0,200}\}\}|\[(?:insert|your|name|date|company|organi[sz]ation|placeholder|todo"
     r"|tbd|x{2,8})\b[^\]\n]{0,200}\](?!\()|<(?:insert|your|placeholder)\b[^>\n]{0,200}>"
     r"|\blorem ipsum\b|(?-i:\bTODO\b|\bTBD\b)",
     re.IGNORECASE,
@@ -31,7 +31,7 @@ HTML = re.compile(
 WIKI = re.compile(
     r"\[\[[^\[\]\n]{1,200}\]\]|'''[^'\n]{1,200}'''|(?:^|\n)={2,5} ?[^=\n]{1,120}={2,5}(?=\n|$)"
     r"|\{\|[^\n]{0,40}class=|<ref[ >/]|\{\{(?:cite|citation|infobox|main\||see also)"
-    r"|\[edit\]|\[citation needed\]|\[\d{1,3}\]\[\d{1,3}\]"
+    r"|\[edit\]|\[citation needed\]|(?<=[.,;”\")])\[\d{1,3}\]\[\d{1,3}\]"
     r"|\[/?(?:b|i|u|quote|url|img|code|color|size)(?:=[^\]\n]{0,200})?\]",
     re.IGNORECASE,
 )
