@@ -4,15 +4,21 @@ import random
 import unicodedata
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefkit.cleaning.near_duplicates import (
+    NEXT,
     RUN,
+    band_keys,
     bands_for,
     clusters,
+    components,
+    forest,
     near_pairs,
+    propose,
     similarities,
     star,
 )
@@ -178,3 +184,80 @@ def test_what_is_dropped_has_a_kept_neighbour_and_the_kept_have_none(similarity,
         assert keeper not in dropped
         assert similarity[min(item, keeper), max(item, keeper)] == value
     assert all(left in dropped or right in dropped for left, right, _ in pairs)
+
+
+def test_arrow_arrays_give_the_same_pairs_as_lists():
+    texts = corpus()
+    chunks = pa.chunked_array([pa.array(texts[:70]), pa.array(texts[70:])])
+    assert list(near_pairs(chunks, 0.7)) == list(near_pairs(texts, 0.7))
+
+
+def test_a_text_that_comes_a_hundred_thousand_times_is_bounded_work():
+    found = near_pairs(pa.array(["the same long question about the hut book"] * 100_000), 0.7)
+    assert found.compared <= NEXT * 100_000
+    assert len(set(components(found.left, found.right)[1].tolist())) == 1
+
+
+def test_a_long_text_of_few_words_is_near_to_a_short_one():
+    assert list(near_pairs(["to be or not", "to be or not " * 20], 0.7)) == [(0, 1, 0.75)]
+
+
+def test_lone_surrogates_separate_words():
+    texts = ["one two\ud800three four", "one two three four"]
+    assert list(near_pairs(texts, 0.9)) == [(0, 1, 1.0)]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7])
+def test_bands_spread_over_machines_propose_all_that_one_machine_finds(threshold):
+    texts = corpus()
+    names = [7_000_000_000 - 3 * number for number in range(len(texts))]
+    parts = [band_keys(texts[:40], threshold), band_keys(pa.array(texts[40:]), threshold)]
+    key, order = (np.concatenate([getattr(p, f) for p in parts]) for f in ("key", "order"))
+    row = np.array(names)[np.concatenate((parts[0].row, parts[1].row + 40))]
+    proposed = set()
+    for bucket in range(3):
+        mine = key % np.uint64(3) == bucket
+        found = propose(key[mine], row[mine], order[mine])
+        assert found.complete
+        assert (found.left < found.right).all()
+        proposed |= set(zip(found.left.tolist(), found.right.tolist(), strict=True))
+    wanted = {(names[right], names[left]) for left, right, _ in near_pairs(texts, threshold)}
+    assert wanted <= proposed
+
+
+@settings(max_examples=40)
+@given(TEXTS, st.randoms())
+def test_what_is_proposed_does_not_depend_on_order(texts, rng):
+    keys = band_keys([*texts, "a b"], 0.5)
+    shuffled = list(range(len(keys.key)))
+    rng.shuffle(shuffled)
+    one = propose(keys.key, keys.row, keys.order)
+    other = propose(keys.key[shuffled], keys.row[shuffled], keys.order[shuffled])
+    assert one.left.tolist() == other.left.tolist()
+    assert one.right.tolist() == other.right.tolist()
+
+
+def test_crowds_are_proposed_the_same_in_any_order():
+    texts = [f"the same long question about the hut book {n % 3}" for n in range(RUN + 50)]
+    keys = band_keys(texts, 0.7)
+    one = propose(keys.key, keys.row, keys.order)
+    other = propose(keys.key[::-1], keys.row[::-1], keys.order[::-1])
+    assert not one.complete
+    assert one.left.tolist() == other.left.tolist()
+    assert one.right.tolist() == other.right.tolist()
+
+
+EDGES = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=20)
+
+
+@given(EDGES, st.randoms())
+def test_a_forest_connects_what_its_edges_connect_in_any_order(edges, rng):
+    left, right = np.array(edges, np.int64).reshape(-1, 2).T
+    kept = forest(left, right)
+    whole = dict(zip(*(column.tolist() for column in components(left, right)), strict=True))
+    thin = dict(zip(*(column.tolist() for column in components(*kept)), strict=True))
+    assert all(thin.get(node, node) == label for node, label in whole.items())
+    assert len(kept[0]) == len(whole) - len(set(whole.values()))
+    rng.shuffle(edges)
+    swapped = np.array([edge[::-1] for edge in edges], np.int64).reshape(-1, 2).T
+    assert [side.tolist() for side in forest(*swapped)] == [side.tolist() for side in kept]

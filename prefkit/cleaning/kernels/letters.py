@@ -2,7 +2,7 @@
 
 An entry of `letters` is the case-folded code point with flags; 0 says that it is not known yet.
 Tables of all of Unicode would take longer to fill than most sets take to clean, so a kernel that
-meets an unknown character returns it, and it is run again when its page of 256 is filled.
+meets an unknown character returns it, and it is run again when its page is filled.
 """
 
 import threading
@@ -17,7 +17,7 @@ KNOWN = 1 << 31
 WORD = 1 << 30  # part of a word
 ALONE = 1 << 29  # a word by itself
 MANY = 1 << 28  # folds to several characters: those of a row of `folds`
-PAGE = 256
+PAGE = 4096
 FOLDED = 3  # characters that one folds to, at most (Unicode 17)
 CHARACTERS = 0x110000
 

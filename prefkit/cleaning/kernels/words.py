@@ -18,14 +18,17 @@ REPLACEMENT = 0xFFFD
 def character(data: NDArray[np.uint8], at: int, end: int) -> tuple[int | np.int64, int]:
     """`(code point, bytes)` of the character at `at`; surrogates are taken, damage is U+FFFD."""
     byte = np.int64(data[at])
-    if byte < 0xC0:
-        return (byte, 1) if byte < 0x80 else (REPLACEMENT, 1)
+    if byte < 0x80:
+        return byte, 1
     size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-    if at + size > end:
+    if byte < 0xC0 or byte > 0xF4 or at + size > end:
         return REPLACEMENT, 1
     code = byte & (0x7F >> size)
     for place in range(at + 1, at + size):
-        code = code << 6 | np.int64(data[place]) & 0x3F
+        follows = np.int64(data[place])
+        if follows & 0xC0 != 0x80:
+            return REPLACEMENT, 1
+        code = code << 6 | follows & 0x3F
     if code > 0x10FFFF:
         return REPLACEMENT, size
     return code, size
