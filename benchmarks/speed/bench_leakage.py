@@ -10,13 +10,17 @@ and compilation counted. The peers say which rows are contaminated; prefkit also
 """
 
 import argparse
+import ast
+import functools
 import importlib.util
 import json
 import platform
 import random
+import re
 import resource
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import venv
@@ -28,6 +32,7 @@ SETS, ITEMS = 10, 1000
 PLANTED = 0.01  # share of the rows with an item in them
 WAYS = ("verbatim", "case and punctuation", "inside longer text", "1 of 10 words changed", "short")
 PEERS = {"datatrove": ["datatrove", "spacy", "nltk", "orjson"], "lm-eval": ["lm_eval"]}
+SENTENCE = re.compile(r"[A-Z][a-z][^.\n{}<>|]{40,160}\.")
 Row = dict[str, str]
 
 
@@ -40,14 +45,36 @@ def install(folder: Path) -> None:
         subprocess.run([*pip, *packages], check=True)
 
 
+@functools.lru_cache
+def sentences(wanted: int) -> tuple[str, ...]:
+    """Sentences from the docstrings of the installed packages, no two with five words in common."""
+    found: list[str] = []
+    seen: set[tuple[str, ...]] = set()
+    for path in sorted(Path(sysconfig.get_path("purelib")).rglob("*.py")):
+        try:
+            nodes = list(ast.walk(ast.parse(path.read_bytes())))
+        except (SyntaxError, ValueError):
+            continue
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                text = " ".join((ast.get_docstring(node) or "").split())
+                for sentence in SENTENCE.findall(text):
+                    words = re.findall(r"[^\W_]+", sentence.casefold())
+                    grams = {tuple(words[place : place + 5]) for place in range(len(words) - 4)}
+                    if len(words) >= 8 and not grams & seen:
+                        found.append(sentence)
+                        seen |= grams
+        if len(found) >= wanted:
+            break
+    return tuple(found[:wanted])
+
+
 def write_corpus(folder: Path, rows: int) -> dict[str, tuple[str, str]]:
     """Write `train.jsonl` and the sets; returns what was planted: row id -> (item, way)."""
-    from bench_near_duplicates import sentences
-
     rng = random.Random(0)
-    pool = sentences(60_000)
+    pool = list(sentences(60_000))
     rng.shuffle(pool)
-    held, free = pool[: len(pool) // 3], pool[len(pool) // 3 :]
+    held, free = pool[: 3 * SETS * ITEMS], pool[3 * SETS * ITEMS :]
     items = _write_sets(folder, held, rng)
     planted: dict[str, tuple[str, str]] = {}
     with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
@@ -66,12 +93,12 @@ def _write_sets(folder: Path, held: list[str], rng: random.Random) -> dict[str, 
     for number in range(SETS):
         with (folder / f"set{number}.jsonl").open("w", encoding="utf-8") as file:
             for place in range(ITEMS):
-                question = " ".join(rng.sample(held, rng.randint(1, 3)))
+                question = " ".join(held.pop() for _ in range(rng.randint(1, 2)))
                 if place % 10 == 0:
-                    question = " ".join(rng.choice(held).split()[:7])
+                    question = " ".join(question.split()[:7])
                 name = f"set{number}/{place}"
                 items[name] = question
-                row = {"id": name, "question": question, "answer": rng.choice(held)}
+                row = {"id": name, "question": question, "answer": held.pop()}
                 file.write(json.dumps(row) + "\n")
     return items
 

@@ -114,7 +114,7 @@ def _look(
         (f"{workspace.show(path)}:{where.rpartition(':')[2]}", row_of(record))
         for piece in cut([path])
         for where, record in records_in(piece, kind)
-        if is_training(record, where)
+        if is_training(record, piece)
     )
     while batch := list[tuple[str, Row]](itertools.islice(training, BATCH)):
         rows += len(batch)

@@ -33,7 +33,7 @@ from prefkit.leakage.kernels import Indices
 from prefkit.leakage.texts import hashed, stretch
 from prefkit.records import text_of
 
-TELLING = 13  # words in common, or all, before a share of a short text says anything
+TELLING = 10  # words in common, or all, before a share of a short text says anything
 SHORT = 5  # fewest words of a question that is looked for inside other texts
 
 

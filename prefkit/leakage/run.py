@@ -111,8 +111,8 @@ def run_leakage(plan: LeakagePlan, settings: Settings) -> Run:
 def _own_splits(plan: LeakagePlan) -> tuple[list[Row], list[Row]]:
     splits: tuple[list[Row], list[Row]] = ([], [])
     for piece, kind in plan.slices:
-        for where, record in records_in(piece, kind):
-            splits[0 if is_training(record, where) else 1].append(row_of(record))
+        for _, record in records_in(piece, kind):
+            splits[0 if is_training(record, piece) else 1].append(row_of(record))
     if not all(splits):
         has = "training" if splits[0] else "held-out"
         raise PrefkitError(

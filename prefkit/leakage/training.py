@@ -9,13 +9,14 @@ import pyarrow as pa  # noqa: TID253 - imported by what computes, never by a com
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, kind_of, row_of
 from prefkit.errors import PrefkitError
 from prefkit.leakage.index import Finding, Index
-from prefkit.reading import adopt, files_of
+from prefkit.reading import TABULAR, adopt, files_of
 from prefkit.records import Contamination, content_id
 from prefkit.slices import Slice, cut, read
 from prefkit.storage import validated
 from prefkit.workspace import Workspace, stream_files
 
 BATCH = 2000  # records looked at together
+HELD_OUT = tuple(f"/test{suffix}" for suffix in (".jsonl", *TABULAR))
 SCHEMA = pa.schema(
     [
         (name, {int: pa.int64(), float: pa.float64()}.get(field.annotation or str, pa.string()))
@@ -75,10 +76,9 @@ def records_in(piece: Slice, kind: str) -> Iterator[tuple[str, Cleanable]]:
         yield where, validated(adopt(row, model, where), model, where)
 
 
-def is_training(record: Cleanable, where: str) -> bool:
-    """Whether a record is not held out, by its split or by its file's name."""
-    file = Path(where.rpartition(":")[0])
-    return (record.split or ("test" if file.stem == "test" else "train")) != "test"
+def is_training(record: Cleanable, piece: Slice) -> bool:
+    """Whether a record is not held out: by its split, else by the name of its file."""
+    return record.split == "train" or (record.split is None and not piece.path.endswith(HELD_OUT))
 
 
 def scan(piece: Slice, kind: str, index: Index, workspace: Workspace) -> pa.Table:
@@ -88,7 +88,7 @@ def scan(piece: Slice, kind: str, index: Index, workspace: Workspace) -> pa.Tabl
     rows = 0
     path = workspace.show(Path(piece.path))
     for where, record in records_in(piece, kind):
-        if is_training(record, where):
+        if is_training(record, piece):
             batch.append((f"{path}:{where.rpartition(':')[2]}", row_of(record)))
             rows += 1
         if len(batch) == BATCH:
