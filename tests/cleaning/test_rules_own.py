@@ -1,9 +1,12 @@
 import pickle
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from prefkit.cleaning.rows import row_of
 from prefkit.cleaning.rules import FAILED, RULES, load_rules
+from prefkit.cleaning.rules.expressions import FIELDS, FUNCTIONS, expression
 from prefkit.config import CleanConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.records import Example, PreferencePair, UnpairedPreference
@@ -136,6 +139,7 @@ def test_a_name_is_taken_once(workspace):
         "words(reference) < 3 and 'http' in prompt",
         'starts(reference, "At") and not ends(reference, "!")',
         "matches('^At s.x', reference)",
+        r'matches(r"\bsix\b", reference)',
         "metadata['lang'] == 'en' and metadata['none'] == ''",
         "characters(question) / max(words(question), 1) > 5",
         "reference[0:2] == 'At'",
@@ -185,3 +189,17 @@ def test_every_rule_says_in_one_line_what_it_refuses():
     for name, rule in RULES.items():
         assert rule.what.endswith("."), name
         assert all(field in CleanConfig.model_fields for field in (*rule.tune, *rule.needs))
+
+
+def test_the_readme_has_every_rule_as_it_is():
+    text = (Path(__file__).parents[2] / "prefkit/cleaning/README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    told = {cells[1].strip(" `"): cells[2].strip() for cells in (row.split("|") for row in rows)}
+    assert told == {name: rule.what for name, rule in RULES.items()}
+    assert [name for name in (*FUNCTIONS, *FIELDS) if f"`{name}`" not in text] == []
+    section = text[text.index("## Rules") :]
+    tables = [part.partition("```")[0] for part in section.split("```toml\n")[1:]]
+    for table in tables:
+        config = CleanConfig.model_validate(tomllib.loads(table)["clean"])
+        for name, line in config.drop_when.items():
+            expression(name, line)
