@@ -116,6 +116,8 @@ def test_a_funnel_writes_all_it_promises_and_a_random_adapter_does_not_ship(data
         "sanity", "offline", "suites", "judge", "human",
     ]  # fmt: skip
     assert results.stages[0].state == "pass"
+    assert results.leakage == "unknown"
+    assert "Leakage not checked" in (run.path / "report.html").read_text()
     assert all(number.method or number.low is None for number in results.numbers)
     keys = {number.key for number in results.numbers}
     assert {"perplexity", "rouge_l", "bleu", "preference_raw", "reward_accuracy"} <= keys
@@ -206,7 +208,14 @@ def test_held_out_prompts_in_the_training_data_make_the_run_invalid(data, tiny):
     asked = config(tiny).model_copy(update={"adapter": "@train-sft"})
     results = read_results(evaluate(data, asked).path)
     assert results.decision.verdict == "INVALID"
+    assert results.decision.exit_code == 5
     assert "1 of 20 held-out questions" in results.decision.reason
+    allowed = evaluate(data, asked.model_copy(update={"allow_leakage": True}))
+    results = read_results(allowed.path)
+    assert results.decision.verdict != "INVALID"
+    assert results.leakage == "contaminated"
+    for name in ("results.json", "report.html", "README.md"):
+        assert "Leakage allowed: 1 of 20 held-out questions" in (allowed.path / name).read_text()
 
 
 @pytest.mark.parametrize("stage", ["_measure_items", "_measure_suite", "_measure_judge", "_sheets"])
