@@ -31,7 +31,7 @@ def prefkit(path: Path) -> np.ndarray:
     """Ours: every pair, verified."""
     from prefkit.cleaning.near_duplicates import near_pairs
 
-    found = near_pairs(pq.read_table(path, columns=["text"])["text"], THRESHOLD)
+    found = near_pairs(pq.ParquetFile(path).read(["text"])["text"], THRESHOLD)
     return np.stack((found.left, found.right), axis=1)
 
 
@@ -73,7 +73,8 @@ def text_dedup(path: Path) -> Pairs:
         method = ["--ngram", "3", "--num_perm", "128", "--threshold", str(THRESHOLD)]
         arguments = [*source, *target, "--column", "text", *method, "--num_proc", "2"]
         minhash.main(arguments, standalone_mode=False)
-    return [(minhash.uf.find(at), at) for at in list(minhash.uf.parent)]
+    grouped = [(minhash.uf.find(at), at) for at in list(minhash.uf.parent)]
+    return [(first, at) for first, at in grouped if first != at]
 
 
 def semhash(path: Path) -> Pairs:

@@ -9,11 +9,47 @@ from prefkit.cleaning.kernels.letters import LETTERS
 from prefkit.cleaning.kernels.texts import Indices, Texts
 from prefkit.cleaning.kernels.words import longest, scan
 
+SPREAD = 4096  # values up to which a row is sorted by its hashes' spread
+
+
+@compiled
+def _sort(values: Hashes, scratch: Hashes, ends: Indices) -> None:
+    """Sort hashes in place: into as many buckets by their upper bits, then by insertion.
+
+    Hashes spread evenly, so this takes linear time: a third of quicksort's. A long row may hold two
+    values of one bucket very often, for which insertion would take too long.
+    """
+    size = len(values)
+    if size > SPREAD:
+        values.sort()
+        return
+    bits = 1
+    while 1 << bits < size:
+        bits += 1
+    shift = np.uint64(64 - bits)
+    ends[: 1 << bits] = 0
+    for at in range(size):
+        ends[np.int64(values[at] >> shift)] += 1
+    for bucket in range(1, 1 << bits):
+        ends[bucket] += ends[bucket - 1]
+    for at in range(size):
+        scratch[at] = values[at]
+    for at in range(size):
+        bucket = np.int64(scratch[at] >> shift)
+        ends[bucket] -= 1
+        values[ends[bucket]] = scratch[at]
+    for at in range(1, size):
+        value = values[at]
+        place = at
+        while place > 0 and values[place - 1] > value:
+            values[place] = values[place - 1]
+            place -= 1
+        values[place] = value
+
 
 @compiled
 def _distinct(values: Hashes) -> int:
-    """Sort in place, bring what is distinct to the front; how many."""
-    values.sort()
+    """Bring the distinct ones of sorted values to the front; how many."""
     kept = 0
     for at in range(len(values)):
         if kept == 0 or values[at] != values[kept - 1]:
@@ -36,6 +72,7 @@ def _sets(
 ) -> int:
     """Shingle sets of texts, each sorted from its start; 0, or a missing letter."""
     words = np.empty(longest(offsets, places) + 1, np.uint64)
+    scratch, ends = np.empty(SPREAD, np.uint64), np.empty(SPREAD, np.int64)
     for number, place in enumerate(places):
         count = scan(data, offsets[place], offsets[place + 1], letters, folds, words)
         if count < 0:
@@ -45,7 +82,9 @@ def _sets(
         begin = starts[number]
         for at in range(shingles):
             values[begin + at] = shingle(words, at, taken)
-        sizes[number] = _distinct(values[begin : begin + shingles])
+        row = values[begin : begin + shingles]
+        _sort(row, scratch, ends)
+        sizes[number] = _distinct(row)
     return 0
 
 
