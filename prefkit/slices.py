@@ -1,6 +1,6 @@
 """Files cut into slices that workers read side by side, each row with its line number.
 
-JSON lines are cut at line ends about every 16 MB, Parquet at its row groups; a CSV or JSON file is
+JSON lines are cut at line ends about every 8 MB, Parquet at its row groups; a CSV or JSON file is
 one slice. No row is held before its turn.
 """
 
@@ -15,7 +15,7 @@ from prefkit.errors import PrefkitError
 from prefkit.reading import TABULAR, tabular
 from prefkit.storage import parsed_line, raw_lines
 
-SIZE = 16 << 20  # bytes of a slice of JSON lines
+SIZE = 8 << 20  # bytes of a slice of JSON lines
 
 
 @dataclasses.dataclass(frozen=True)

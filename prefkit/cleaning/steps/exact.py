@@ -21,7 +21,7 @@ from prefkit.cleaning.steps.table import DROPS, PREFERENCE, bucket_of, in_bucket
 from prefkit.cleaning.steps.take_in import Job
 from prefkit.engine import Part
 
-COLUMNS = ["row", "id", "prompt_key", "whole_key", "side", "held", "quotes", "tie"]
+COLUMNS = ["row", "line", "id", "prompt_key", "whole_key", "side", "held", "quotes", "tie"]
 Row = dict[str, Any]  # values of COLUMNS
 Drop = dict[str, Any]  # values of DROPS
 
@@ -62,7 +62,7 @@ def repeated(table: pa.Table, job: Job, parts: Sequence[Part]) -> pa.Table:
         first, *rest = group
         for row in rest:
             if row["whole_key"] == first["whole_key"]:
-                drops.append(_drop(row, first, "exact-duplicate", f"same text as {first['id']}", 1))
+                drops.append(_drop(row, first, "exact-duplicate", _same_as(row, first), 1.0))
             else:
                 asked_again.append((row, first))
     drops += _repeated_prompts(asked_again, parts)
@@ -91,6 +91,12 @@ def _groups(ordered: pa.Table, key: str) -> Iterator[list[Row]]:
     sizes = np.diff(np.append(starts, len(halves)))
     for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
         yield ordered.slice(int(start), int(size)).to_pylist()
+
+
+def _same_as(row: Row, first: Row) -> str:
+    """Ids are made from content, so copies that came without one share it: the line tells."""
+    line = f", line {first['line']}" if row["id"] == first["id"] else ""
+    return f"same text as {first['id']}{line}"
 
 
 def _contradicted(group: list[Row]) -> Iterator[Drop]:

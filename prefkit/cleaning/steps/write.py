@@ -86,7 +86,7 @@ def _reason(record_id: str, drop: dict[str, Any]) -> Dropped:  # values of SCHEM
         rule=drop["rule"],
         detail=drop["detail"],
         keeper=drop.get("keeper_id") or "",
-        score=drop.get("score"),
+        score=None if drop.get("score") is None else round(drop["score"], 4),
     )
 
 
