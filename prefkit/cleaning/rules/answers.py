@@ -92,7 +92,7 @@ def refers_to_passage(view: View, config: CleanConfig) -> str | None:
     if len(view.row.prompt) > 1 or "\n" in question or len(question) > 1000:
         return None  # the passage may be given
     folded = question.lower()
-    if not any(word in folded for word in _PASSAGE_WORDS) or len(words(question)) > 60:
+    if not [word for word in _PASSAGE_WORDS if word in folded] or len(words(question)) > 60:
         return None
     found = PASSAGE.search(question)
     return f"asks about `{found[0]}`" if found else None

@@ -44,7 +44,8 @@ def _endless(text: str) -> str | None:
         return detail
     if len(tokens) - len(set(tokens)) < TIMES - 2:
         return None  # two words that come again are the least of any loop below
-    return _loop(tokens) or _repeated_sentences(text) or _circles(text)
+    often = max(Counter(tokens).values()) >= TIMES  # as every word of a loop is
+    return (_loop(tokens) if often else None) or _repeated_sentences(text) or _circles(text)
 
 
 def _loop(tokens: Sequence[str]) -> str | None:

@@ -32,7 +32,7 @@ WIKI = re.compile(
     r"\[\[[^\[\]\n]{1,200}\]\]|'''[^'\n]{1,200}'''|(?:^|\n)={2,5} ?[^=\n]{1,120}={2,5}(?=\n|$)"
     r"|\{\|[^\n]{0,40}class=|<ref[ >/]|\{\{(?:cite|citation|infobox|main\||see also)"
     r"|\[edit\]|\[citation needed\]|(?<=[.,;”\")])\[\d{1,3}\]\[\d{1,3}\]"
-    r"|\[/?(?:b|i|u|quote|url|img|code|color|size)(?:=[^\]\n]{0,200})?\]",
+    r"|\[/(?:b|i|u|quote|url|img|code|color|size)\]",
     re.IGNORECASE,
 )
 BROKEN_LINK = re.compile(r"!?\[[^\[\]\n]{0,200}\]\(\s*\)|\]\(\s*javascript:", re.IGNORECASE)

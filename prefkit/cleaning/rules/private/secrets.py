@@ -30,7 +30,7 @@ _MADE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Telegram token", (":AA",), r"\b\d{8,10}:(AA[\w-]{33})(?![\w-])"),
 )
 MADE = tuple((kind, marks, re.compile(pattern, re.ASCII)) for kind, marks, pattern in _MADE)
-_MARKS = {mark for _, marks, _ in MADE for mark in marks} | {"-----BEGIN", "eyJ", "://"}
+_MARKS = {mark for _, marks, _ in MADE for mark in marks} | {"-----BEGIN", "eyJ"}
 _WITH_LINE = sorted(mark for mark in _MARKS if "_" in mark)
 _WITH_DASH = sorted(mark for mark in _MARKS if "-" in mark and "_" not in mark)
 _OTHERS = sorted(mark for mark in _MARKS if "-" not in mark and "_" not in mark)
@@ -65,15 +65,23 @@ def may_hold_secrets(text: str, folded: str) -> bool:
         text: The text.
         folded: The text in lower case.
     """
+    return _may_be_made(text) or _may_be_said(text, folded)
+
+
+def _may_be_made(text: str) -> bool:
     marks = _OTHERS + (_WITH_LINE if "_" in text else []) + (_WITH_DASH if "-" in text else [])
-    # Lists, since a generator takes three times as long here.
-    return bool(
-        [mark for mark in marks if mark in text] or [mark for mark in _ASSIGNING if mark in folded]
-    )
+    return bool([mark for mark in marks if mark in text])  # a generator takes three times as long
+
+
+def _may_be_said(text: str, folded: str) -> bool:
+    told = ":" in text or "=" in text or "bearer " in folded
+    return "://" in text or (told and bool([mark for mark in _ASSIGNING if mark in folded]))
 
 
 def made_secrets(text: str) -> Iterator[tuple[str, str]]:
     """`(kind, value)` of keys and tokens with a mark of their maker, and of private keys."""
+    if not _may_be_made(text):
+        return
     for kind, marks, pattern in MADE:
         if any(mark in text for mark in marks):
             for found in pattern.finditer(text):
@@ -94,8 +102,7 @@ def said_secrets(text: str) -> Iterator[tuple[str, str]]:
         for found in IN_URL.finditer(text):
             if not _MADE_UP.search(found[1]) and found[1].lower() not in ("pass", "pw", "pwd"):
                 yield "password in a URL", found[1]
-    folded = text.lower()
-    if any(mark in folded for mark in _ASSIGNING):
+    if _may_be_said(text, text.lower()):
         for found in ASSIGNED.finditer(text):
             if _mixed(found[1]) and _random(found[1], _LOOSE_BITS):
                 yield "key or password", found[1]
