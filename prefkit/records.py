@@ -208,6 +208,18 @@ class AnnotationTask(Record):
     place: int = Field(default=0, ge=0, description="In the suggested order; 1 comes first.")
 
 
+class Vote(BaseModel):
+    """What one judgment says of the two sides of a pair."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    annotator: str
+    kind: Literal["human", "judge", "rule", "edit"]
+    outcome: Literal["for", "against", "tie"] = Field(description="The chosen side, that is.")
+    weight: float = Field(description="What its maker's word counts; 0: settled otherwise.")
+    judgment_id: str
+
+
 class PreferencePair(Record):
     """A chosen and a rejected completion of one prompt (TRL's preference format)."""
 
@@ -226,6 +238,7 @@ class PreferencePair(Record):
     votes_against: int = Field(default=0, ge=0, description="Judgments that rank it below.")
     source: str = Field(default="", description="human, judge, rule, or several joined by +.")
     split: Split | None = None
+    votes: tuple[Vote, ...] = Field(default=(), description="Every vote on these two sides.")
 
 
 class UnpairedPreference(Record):

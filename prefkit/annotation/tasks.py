@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from prefkit.annotation.layouts import MOST_ANSWERS, LoadedLayout
 from prefkit.pairs.check import text_key
-from prefkit.pairs.evidence import FAILED
+from prefkit.pairs.items import FAILED
 from prefkit.records import (
     AnnotationTask,
     Candidate,

@@ -1,11 +1,15 @@
 """What a set of pairs or thumbs would teach besides what was meant: length, and too much of one."""
 
+import bisect
 import dataclasses
+import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prefkit.evaluation.statistics import Estimate, wilson
-from prefkit.records import PreferencePair, UnpairedPreference, text_of
+from prefkit.records import Dropped, PreferencePair, UnpairedPreference, text_of
+
+BANDS = tuple(math.log(ratio) for ratio in (1.1, 1.25, 1.5, 2, 3))  # of longer over shorter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,3 +81,44 @@ def count_thumbs(unpaired: Iterable[UnpairedPreference]) -> Thumbs:
     """Count thumbs up and down."""
     labels = [row.label for row in unpaired]
     return Thumbs(sum(labels), len(labels) - sum(labels))
+
+
+def balanced(
+    pairs: Sequence[PreferencePair], most: float | None, stage: str
+) -> tuple[Sequence[PreferencePair], list[Dropped]]:
+    """Drop pairs of the commoner direction until neither side is the longer too often.
+
+    Within bands of about the same ratio of lengths, so that long and short differences are evened
+    out alike, the pairs least far apart go first.
+
+    Args:
+        pairs: All.
+        most: Greatest share of pairs, of those with unequal sides, whose chosen side is longer,
+            and whose rejected side is; None changes nothing.
+        stage: Which stage drops them, for the record.
+    """
+    if most is None:
+        return pairs, []
+    bands: dict[int, tuple[list[PreferencePair], list[PreferencePair]]] = {}
+    for pair in pairs:
+        chosen, rejected = len(text_of(pair.chosen)), len(text_of(pair.rejected))
+        if chosen != rejected:
+            ratio = abs(math.log(max(chosen, 1) / max(rejected, 1)))
+            band = bands.setdefault(bisect.bisect(BANDS, ratio), ([], []))
+            band[chosen < rejected].append(pair)
+    dropped = []
+    for longer, shorter in bands.values():
+        more, fewer = (longer, shorter) if len(longer) >= len(shorter) else (shorter, longer)
+        room = math.floor(len(fewer) * most / (1 - most) + 1e-9)
+        more.sort(key=lambda pair: (-(pair.margin or 0), pair.id))
+        dropped += [
+            Dropped(
+                record_id=pair.id,
+                stage=stage,
+                rule="length-balance",
+                detail=f"{len(more)} such pairs against {len(fewer)} of the other direction",
+            )
+            for pair in more[room:]
+        ]
+    gone = {entry.record_id for entry in dropped}
+    return [pair for pair in pairs if pair.id not in gone], dropped

@@ -1,34 +1,45 @@
 """Pairs and thumbs from judgments.
 
-Each prompt gives at most one pair: its strongest completion that may be held up as good against
-its weakest, as in open-instruct's HelpSteer2 recipe, when they lie at least `margin` apart. Which
-of several equal completions stands for them is drawn by a hash of content and seed, never by
-position.
+Everything said of a prompt's completions becomes one table of votes (votes.py), each rater's word
+is weighed by how often it is right (raters.py), strengths are fitted to all prompts at once
+(scoring.py), and a strategy says which completions are paired (strategies.py). Which of several
+equal completions stands for them is drawn by a hash of content and seed, never by position.
 """
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefkit.config import PairsConfig
-from prefkit.pairs.check import check_pairs
-from prefkit.pairs.evidence import KINDS, STAGE, Ballot, Contest, gather
-from prefkit.pairs.ratings import Scale, maker, scales
-from prefkit.pairs.strengths import DIGITS, combined, cyclic
+from prefkit.pairs import bars
+from prefkit.pairs.balance import LengthBias, balanced, length_bias
+from prefkit.pairs.check import text_key
+from prefkit.pairs.items import FAILED, Items, itemise
+from prefkit.pairs.majorities import Circles, Majorities, circles, majorities
+from prefkit.pairs.opinions import Opinions, opinions_of
+from prefkit.pairs.raters import Rater, weigh
+from prefkit.pairs.ratings import Scale, scales
+from prefkit.pairs.scoring import rated_values, score
+from prefkit.pairs.sift import STAGE, Sifted, sift
+from prefkit.pairs.strategies import Refused, propose
+from prefkit.pairs.thumbs import thumbs
+from prefkit.pairs.votes import Table, tabulate
 from prefkit.records import (
     Candidate,
+    Conflict,
     Dropped,
     Example,
     Judgment,
     PreferencePair,
+    Record,
     UnpairedPreference,
-    content_id,
+    assistant,
 )
 
-SLACK = 10.0**-DIGITS  # strengths are rounded; a margin that is met exactly is met
+Floats = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,23 +47,31 @@ class Paired:
     """What judgments support, and what they do not.
 
     Attributes:
-        pairs: One a prompt at most, in the order of the examples.
+        pairs: In the order of the examples.
         unpaired: Thumbs up and down, for KTO.
         edits: Completions that annotators wrote; pairs and thumbs may name them.
+        conflicts: Circles, and pairs that raters are too divided on: for re-review.
         dropped: Judgments and candidates that cannot count, prompts without a pair (by prompt
-            id), candidates without a thumb (by candidate id).
+            id), candidates without a thumb (by candidate id), pairs that went for balance.
         prompts: How many prompts had candidates or judgments.
-        cycles: In how many of them majorities contradict each other in a circle.
+        judgments: How many judgments counted.
+        cycles: In how many prompts majorities contradict each other in a circle.
         scales: How the ratings of each maker were read.
+        raters: Who judged, how well, and what their word weighs.
+        before: Length bias before the pairs were balanced; None when they were not.
     """
 
     pairs: tuple[PreferencePair, ...]
     unpaired: tuple[UnpairedPreference, ...]
     edits: tuple[Candidate, ...]
+    conflicts: tuple[Conflict, ...]
     dropped: tuple[Dropped, ...]
     prompts: int
+    judgments: int
     cycles: int
     scales: dict[str, Scale]
+    raters: tuple[Rater, ...]
+    before: LengthBias | None
 
     @property
     def dropped_by_rule(self) -> dict[str, int]:
@@ -63,189 +82,168 @@ class Paired:
 def make_pairs(
     examples: Iterable[Example],
     candidates: Iterable[Candidate],
-    judgments: Iterable[Judgment],
+    judgments: Iterable[Judgment] | Opinions,
     config: PairsConfig,
 ) -> Paired:
     """Turn judgments into preference pairs and thumbs.
 
-    A prompt that people judged is decided by people alone, and one that was adjudicated by the
-    adjudicator alone; otherwise judges and rules count together. Comparisons (ranks and edits)
-    become Bradley-Terry chances, ratings are placed on 0..1, and a completion's strength is
-    the mean of the two where its prompt has both (strengths.py). A k-way ranking counts as k - 1
-    facts, not as its k(k - 1)/2 pairs.
+    A prompt that was adjudicated is decided by the adjudicator alone. Comparisons (ranks and
+    edits) become Bradley-Terry or Plackett-Luce chances, ratings are placed on 0..1, and a
+    completion's strength is the mean of the two where its prompt has both (strengths.py). A k-way
+    ranking counts as k - 1 facts. None of this depends on the order of candidates or judgments.
 
     Raises:
         PrefkitError: A human rating lies outside the `rating_scale` given.
     """
-    evidence = gather(examples, candidates, judgments, config)
-    contests = evidence.contests
-    read_as = scales((b.judgment for c in contests for b in c.ballots), config.rating_scale)
-    wins, ratings = _arrays(contests, read_as)
-    strengths = combined(wins, ratings)
-    pairs: list[PreferencePair] = []
-    thumbs: dict[str, UnpairedPreference] = {}
-    dropped = list(evidence.dropped)
-    for contest, strength in zip(contests, strengths.tolist(), strict=True):
-        for found in (_pair(contest, strength, config), *_thumbs(contest, strength, config)):
-            if isinstance(found, PreferencePair):
-                pairs.append(found)
-            elif isinstance(found, Dropped):
-                dropped.append(found)
-            elif thumbs.setdefault(found.id, found) is not found:
-                dropped.append(_repeated(found))
-    checked = check_pairs(pairs, STAGE)
+    heard = _hear(examples, candidates, judgments, config)
+    table, items = heard.table, heard.items
+    raters = weigh(table, items, config)
+    weights = np.array([rater.weight for rater in raters], np.float64)
+    read_as = scales(rated_values(table), config.rating_scale)
+    strength = score(table, items, weights, read_as, config)
+    found = majorities(table, weights)
+    around = circles(found, table, items, strength)
+    chosen = _choose(heard, strength, found, around, config)
+    before = None if config.balance_length is None else length_bias(chosen.pairs)
+    kept, over = balanced(chosen.pairs, config.balance_length, STAGE)
+    up_and_down, no_thumb = thumbs(items, strength, table.touched, config)
     return Paired(
-        tuple(checked.kept),
-        tuple(thumbs.values()),
-        evidence.edits,
-        (*dropped, *checked.dropped),
-        len(contests),
-        int(cyclic(wins).sum()),
+        tuple(kept),
+        tuple(up_and_down),
+        heard.edits,
+        (*around.conflicts, *chosen.conflicts),
+        (*heard.dropped, *chosen.dropped, *over, *no_thumb),
+        len(items.examples),
+        len(table.judgment_ids),
+        around.prompts,
         read_as,
+        tuple(raters),
+        before,
     )
 
 
-def _arrays(
-    contests: Sequence[Contest], read_as: dict[str, Scale]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wins and mean ratings of every prompt, as `strengths.combined` wants them."""
-    width = max((len(contest.items) for contest in contests), default=0)
-    wins = np.zeros((len(contests), width, width))
-    sums, counts = np.zeros((2, len(contests), width))
-    for number, contest in enumerate(contests):
-        for ballot in contest.ballots:
-            _count_wins(wins[number], ballot)
-            for item, rating in ballot.ratings.items():
-                sums[number, item] += read_as[maker(ballot.judgment)].place(rating)
-                counts[number, item] += 1
-    with np.errstate(invalid="ignore"):
-        return wins, sums / counts
+@dataclasses.dataclass(frozen=True)
+class _Heard:
+    items: Items
+    table: Table
+    edits: tuple[Candidate, ...]
+    dropped: tuple[Dropped, ...]
 
 
-def _count_wins(wins: NDArray[np.float64], ballot: Ballot) -> None:
-    """Add one ballot; every comparison weighs 1 / (items - 1)."""
-    ranked = sorted(ballot.order)
-    compared = len({*ranked, *ballot.below, ballot.edit} - {None})
-    weight = 1 / max(compared - 1, 1)
-    for place, one in enumerate(ranked):
-        for other in ranked[place + 1 :]:
-            share = (np.sign(ballot.order[one] - ballot.order[other]) + 1) / 2
-            wins[one, other] += weight * share
-            wins[other, one] += weight * (1 - share)
-    if ballot.edit is not None:
-        for other in ballot.below:
-            wins[ballot.edit, other] += weight
+def _hear(
+    examples: Iterable[Example],
+    candidates: Iterable[Candidate],
+    judgments: Iterable[Judgment] | Opinions,
+    config: PairsConfig,
+) -> _Heard:
+    """Bring judgments to the candidates they judge and candidates to the prompts they answer."""
+    opinions = judgments if isinstance(judgments, Opinions) else opinions_of(judgments)
+    prompts = {example.id: example for example in examples}
+    number = {name: place for place, name in enumerate(prompts)}
+    distinct = {candidate.id: candidate for candidate in candidates}
+    known = [distinct[name] for name in sorted(distinct) if distinct[name].prompt_id in number]
+    lost = [c for c in distinct.values() if c.prompt_id not in number]
+    dropped = [_drop(c, "unknown-prompt", c.prompt_id) for c in sorted(lost, key=lambda c: c.id)]
+    sifted = sift(opinions, number, known, config)
+    written = _written(sifted)
+    answers: list[list[Candidate]] = [[] for _ in prompts]
+    for candidate in known:
+        answers[number[candidate.prompt_id]].append(candidate)
+        if candidate.finish_reason in FAILED:
+            dropped.append(_drop(candidate, "failed-generation", candidate.finish_reason))
+    spoken = np.zeros(len(prompts), bool)
+    spoken[sifted.prompt] = True
+    here = [place for place, group in enumerate(answers) if group or spoken[place]]
+    for candidate in {edit.id: edit for edit in written.values()}.values():
+        answers[number[candidate.prompt_id]].append(candidate)
+    policy = config.policy if config.strategy == "on_policy_rejected" else ""
+    order = list(prompts.values())
+    items = itemise([order[place] for place in here], [answers[place] for place in here], policy)
+    table = tabulate(sifted, known, items, written)
+    edits = {edit.id: edit for _, edit in sorted(written.items(), key=lambda row: row[1].id)}
+    return _Heard(items, table, tuple(edits.values()), (*dropped, *sifted.dropped, *table.dropped))
 
 
-def _pair(
-    contest: Contest, strength: Sequence[float], config: PairsConfig
-) -> PreferencePair | Dropped:
-    judged = contest.judged
-    if len(judged) < 2:
-        return _no_pair(contest, *_too_few(contest, judged))
-    good = [item for item in judged if contest.items[item].choosable]
-    if not good:
-        return _no_pair(contest, "none-choosable", "every judged completion is empty or cut off")
-
-    def draw(item: int) -> str:
-        return content_id(config.seed, contest.items[item].candidate.id)
-
-    chosen = max(good, key=lambda item: (strength[item], draw(item)))
-    rejected = min(set(judged) - {chosen}, key=lambda item: (strength[item], draw(item)))
-    margin = round(strength[chosen] - strength[rejected], DIGITS)
-    if margin <= 0 and max(strength[item] for item in judged) > strength[chosen]:
-        return _no_pair(contest, "none-choosable", "every better completion is empty or cut off")
-    if margin <= 0:
-        return _no_pair(contest, "tie", f"{len(judged)} completions of equal strength")
-    if margin < config.margin - SLACK:
-        detail = f"best and worst are {margin:.3f} apart, at least {config.margin:g} wanted"
-        return _no_pair(contest, "small-margin", detail)
-    return _built(contest, chosen, rejected, strength)
-
-
-def _built(
-    contest: Contest, chosen: int, rejected: int, strength: Sequence[float]
-) -> PreferencePair:
-    sayings = [
-        (ballot.judgment.source, ballot.says(chosen, rejected)) for ballot in contest.ballots
-    ]
-    # Two that nobody compared directly are ordered by what was said of them beside others.
-    behind = {source for source, said in sayings if said is not None} or {
-        ballot.judgment.source for ballot in contest.ballots if {chosen, rejected} & ballot.items
-    }
-    sayings += [
-        (ballot.judgment.source, ballot.says(chosen, rejected)) for ballot in contest.overruled
-    ]
-    example = contest.example
-    best, worst = contest.items[chosen].candidate, contest.items[rejected].candidate
-    return PreferencePair(
-        prompt=example.prompt,
-        chosen=best.completion,
-        rejected=worst.completion,
-        prompt_id=example.id,
-        chosen_id=best.id,
-        rejected_id=worst.id,
-        score_chosen=strength[chosen],
-        score_rejected=strength[rejected],
-        margin=round(strength[chosen] - strength[rejected], DIGITS),
-        votes_for=sum(said == 1 for _, said in sayings),
-        votes_against=sum(said == -1 for _, said in sayings),
-        source=_joined(behind),
-        split=example.split or "train",
-        metadata={"adjudicated": "true"} if contest.overruled else {},
-    )
-
-
-def _too_few(contest: Contest, judged: Sequence[int]) -> tuple[str, str]:
-    if not contest.items:
-        return "no-candidates", "no completion to judge"
-    if not contest.ballots:
-        return "no-judgment", f"{len(contest.items)} completions, none judged"
-    return "one-candidate", f"{len(judged)} of {len(contest.items)} distinct completions judged"
-
-
-def _thumbs(
-    contest: Contest, strength: Sequence[float], config: PairsConfig
-) -> Iterable[UnpairedPreference | Dropped]:
-    judged = contest.judged
-    middle = 0.5
-    if config.labels == "siblings" and judged:
-        middle = sum(strength[item] for item in judged) / len(judged)
-    for number in judged:
-        item = contest.items[number]
-        above = round(strength[number] - middle, DIGITS)
-        label = above > 0
-        if abs(above) < max(config.label_margin - SLACK, SLACK):
-            yield _no_thumb(item.candidate, "no-label", f"{above:+.3f} from the middle")
-        elif label and not item.choosable:
-            yield _no_thumb(item.candidate, "cut-off", "good, but empty or cut off")
-        else:
-            yield UnpairedPreference(
-                prompt=contest.example.prompt,
-                completion=item.candidate.completion,
-                label=label,
-                prompt_id=contest.example.id,
-                candidate_id=item.candidate.id,
-                source=_joined(
-                    ballot.judgment.source for ballot in contest.ballots if number in ballot.items
-                ),
-                split=contest.example.split or "train",
+def _written(sifted: Sifted) -> dict[int, Candidate]:
+    """What annotators wrote, as candidates, by the row of the judgment."""
+    said = sifted.opinions.said
+    found = {}
+    for row in np.flatnonzero(said["edit"].is_valid().to_numpy() & ~sifted.overruled).tolist():
+        text = said["edit"][row].as_py()
+        if text_key(text):
+            found[row] = Candidate(
+                prompt_id=said["prompt"][row].as_py(),
+                completion=assistant(text),
+                model=f"{said['source'][row]} edit",
+                metadata={"judgment_id": said["id"][row].as_py()},
             )
+    return found
 
 
-def _joined(sources: Iterable[str]) -> str:
-    found = set(sources)
-    return "+".join(kind for kind in KINDS if kind in found)
+@dataclasses.dataclass(frozen=True)
+class _Chosen:
+    pairs: list[PreferencePair]
+    conflicts: list[Conflict]
+    dropped: list[Dropped]
 
 
-def _repeated(thumb: UnpairedPreference) -> Dropped:
-    detail = "the same prompt, completion and label came before"
-    return Dropped(record_id=thumb.candidate_id, stage=STAGE, rule="repeated-label", detail=detail)
+def _choose(
+    heard: _Heard, strength: Floats, found: Majorities, around: Circles, config: PairsConfig
+) -> _Chosen:
+    """Proposals that pass every bar; each prompt without any names the first bar it met."""
+    items, table = heard.items, heard.table
+    proposed: list[tuple[int, list[tuple[int, int]] | Refused]] = list(
+        propose(items, strength, table.touched > 0, table, config)
+    )
+    wanted = [pair for _, pairs in proposed if isinstance(pairs, list) for pair in pairs]
+    proposals = bars.measured(wanted, strength, found, around.of)
+    chosen = _Chosen([], [], [])
+    seen: set[str] = set()
+    for prompt, pairs in proposed:
+        if isinstance(pairs, Refused):
+            chosen.dropped.append(_no_pair(items, prompt, pairs.rule, pairs.detail))
+            continue
+        made, first = 0, None
+        for proposal in [next(proposals) for _ in pairs]:
+            wrong = bars.fault(proposal, config)
+            if wrong is None and made < config.max_pairs:
+                pair = bars.built(proposal, items, strength, found, table)
+                made += 1
+                if pair.id in seen:
+                    detail = "the same prompt, chosen and rejected came before"
+                    chosen.dropped.append(_drop(pair, "repeated-pair", detail))
+                else:
+                    seen.add(pair.id)
+                    chosen.pairs.append(_noted(pair, proposal, table, found))
+            elif wrong is not None:
+                first = first or wrong
+                if wrong[0] == "low-agreement":
+                    votes = bars.votes_of(proposal, found, table)
+                    chosen.conflicts.append(bars.split_vote(proposal, items, votes))
+        if not made and first is not None:
+            chosen.dropped.append(_no_pair(items, prompt, *first))
+    return chosen
 
 
-def _no_pair(contest: Contest, rule: str, detail: str) -> Dropped:
-    return Dropped(record_id=contest.example.id, stage=STAGE, rule=rule, detail=detail)
+def _noted(
+    pair: PreferencePair, proposal: bars.Proposal, table: Table, found: Majorities
+) -> PreferencePair:
+    notes = {}
+    if any(vote.weight == 0 for vote in pair.votes) and _settled(proposal, table, found):
+        notes["adjudicated"] = "true"
+    if proposal.circle:
+        notes["circle"] = "true"
+    return pair.model_copy(update={"metadata": notes}) if notes else pair
 
 
-def _no_thumb(candidate: Candidate, rule: str, detail: str) -> Dropped:
-    return Dropped(record_id=candidate.id, stage=STAGE, rule=rule, detail=detail)
+def _settled(proposal: bars.Proposal, table: Table, found: Majorities) -> bool:
+    rows = slice(found.start[proposal.compared], found.start[proposal.compared + 1])
+    return bool(found.votes.overruled[rows].any())
+
+
+def _drop(record: Record, rule: str, detail: str) -> Dropped:
+    return Dropped(record_id=record.id, stage=STAGE, rule=rule, detail=detail)
+
+
+def _no_pair(items: Items, prompt: int, rule: str, detail: str) -> Dropped:
+    return Dropped(record_id=items.examples[prompt].id, stage=STAGE, rule=rule, detail=detail)

@@ -6,13 +6,15 @@ scale is never guessed from one row: it is read off all ratings of the same make
 """
 
 import dataclasses
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prefkit.errors import PrefkitError
-from prefkit.records import Judgment
 
+Floats = NDArray[np.float64]
 COMMON = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 7), (1, 10), (0, 10), (0, 100))
 
 
@@ -32,69 +34,71 @@ class Scale:
     ratings: int
     given: bool = False
 
-    def place(self, rating: float) -> float:
-        """The rating on 0..1."""
+    def placed(self, ratings: Floats) -> Floats:
+        """Ratings on 0..1."""
         if self.worst == self.best:
-            return 0.5
-        return (rating - self.worst) / (self.best - self.worst)
+            return np.full(len(ratings), 0.5)
+        return (ratings - self.worst) / (self.best - self.worst)
 
 
-def maker(judgment: Judgment) -> str:
-    """Whose ratings share a scale: all people answer one question; each judge has its own."""
-    return "human" if judgment.source == "human" else judgment.annotator
+class Rated(NamedTuple):
+    """All ratings of one maker.
+
+    Attributes:
+        name: The maker.
+        human: Whether it is people.
+        values: Numbers, on its own scale.
+        judgments: Id of the judgment of each.
+    """
+
+    name: str
+    human: bool
+    values: Floats
+    judgments: Sequence[str]
 
 
-def scales(judgments: Iterable[Judgment], given: tuple[float, float] | None) -> dict[str, Scale]:
+def scales(found: Iterable[Rated], given: tuple[float, float] | None) -> dict[str, Scale]:
     """The scale of each maker of ratings.
 
-    Rules and judges rate on 0..1 unless a rating of theirs lies outside. For people the smallest
-    common scale that holds all their ratings is taken, else the range of the ratings.
+    Rules and judges rate on 0..1 unless a rating of theirs lies outside. For people, who all
+    answer one question, the smallest common scale that holds all their ratings is taken, else the
+    range of the ratings.
 
     Args:
-        judgments: All that count.
+        found: Each maker's ratings.
         given: Worst and best human rating, when the user knows.
 
     Raises:
         PrefkitError: A human rating lies outside the scale given.
     """
-    values: dict[str, list[float]] = defaultdict(list)
-    for judgment in judgments:
-        finite = finite_ratings(judgment)
-        values[maker(judgment)] += finite.values()
-        if given and judgment.source == "human":
-            _refuse_outside(judgment, finite, given)
     return {
-        name: Scale(*given, len(found), given=True)
-        if given and name == "human"
-        else _read_off(found, name == "human")
-        for name, found in values.items()
-        if found
+        rated.name: _given(rated, given)
+        if given and rated.human
+        else _read_off(rated.values, rated.human)
+        for rated in found
+        if len(rated.values)
     }
 
 
-def finite_ratings(judgment: Judgment) -> dict[str, float]:
-    """The ratings that are numbers."""
-    return {k: v for k, v in (judgment.ratings or {}).items() if math.isfinite(v)}
+def _given(rated: Rated, given: tuple[float, float]) -> Scale:
+    worst, best = given
+    values = rated.values
+    outside = np.flatnonzero((values < worst) | (values > best))
+    if len(outside):
+        first = int(outside[0])
+        raise PrefkitError(
+            f"judgment {rated.judgments[first]}: a candidate is rated {values[first]:g}, outside "
+            f"the scale {worst:g} to {best:g} ({len(outside)} of {len(values)} ratings are).",
+            hint="Give the worst and the best rating there is, such as `--rating-scale 1 10`.",
+        )
+    return Scale(worst, best, len(values), given=True)
 
 
-def _read_off(values: list[float], human: bool) -> Scale:
-    low, high = min(values), max(values)
+def _read_off(values: Floats, human: bool) -> Scale:
+    low, high = float(values.min()), float(values.max())
     if human and low == high == 1:
         return Scale(1, 1, len(values))
     for worst, best in COMMON:
         if worst <= low and high <= best:
             return Scale(worst, best, len(values))
     return Scale(low, high, len(values))
-
-
-def _refuse_outside(
-    judgment: Judgment, ratings: Mapping[str, float], given: tuple[float, float]
-) -> None:
-    worst, best = given
-    for candidate, rating in ratings.items():
-        if not worst <= rating <= best:
-            raise PrefkitError(
-                f"judgment {judgment.id}: candidate {candidate} is rated {rating:g}, outside the "
-                f"scale {worst:g} to {best:g}.",
-                hint="Give the worst and the best rating there is, such as `--rating-scale 1 10`.",
-            )

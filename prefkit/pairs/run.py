@@ -10,9 +10,9 @@ from prefkit.config import PairsConfig
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input, run_of
 from prefkit.pairs.balance import LengthBias, Thumbs, count_thumbs, length_bias
-from prefkit.pairs.evidence import STAGE
 from prefkit.pairs.make import Paired, make_pairs
 from prefkit.pairs.ratings import Scale
+from prefkit.pairs.sift import STAGE
 from prefkit.reading import lacks, load_records
 from prefkit.records import Candidate, Example, Judgment, Record
 from prefkit.runs import Plan, Run, Settings

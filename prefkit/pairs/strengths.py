@@ -45,16 +45,21 @@ def _bradley_terry(wins: Floats) -> Floats:
     return strength / (1 + strength)
 
 
-def combined(wins: Floats, ratings: Floats) -> Floats:
+def combined(
+    wins: Floats, ratings: Floats, chances: Floats | None = None, heard: Floats | None = None
+) -> Floats:
     """One strength an item from comparisons and ratings.
 
-    The mean of its Bradley-Terry chance and its mean rating, of those that the prompt has at all.
-    An item that others of its prompt are rated beside, but that is not rated itself, counts as
-    rated like their average: no evidence moves it neither up nor down.
+    Where a prompt has both, the mean of an item's Bradley-Terry chance and its mean rating, each
+    by the weight of the judgments behind it, an item. One that others of its prompt are rated
+    beside, but that is not rated itself, counts as rated like their average: no evidence moves it
+    neither up nor down.
 
     Args:
         wins: As for `bradley_terry`.
         ratings: Mean rating on 0..1, nan where there is none; shape (prompts, items).
+        chances: Of another model than Bradley-Terry; same shape as `ratings`.
+        heard: Weight of the ratings of each item; one rating each when unset; same shape.
 
     Returns:
         Shape (prompts, items), rounded to 6 digits; 0.5 where a prompt has no evidence.
@@ -63,10 +68,15 @@ def combined(wins: Floats, ratings: Floats) -> Floats:
     count = rated.sum(axis=1, keepdims=True)
     average = np.where(rated, ratings, 0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
     filled = np.where(rated, ratings, average)
-    chances = bradley_terry(wins)
-    compared = wins.sum(axis=(1, 2)).reshape(-1, 1) > 0
-    both = np.where(compared, (chances + filled) / 2, filled)
-    return np.round(np.where(count > 0, both, chances), DIGITS)
+    chances = bradley_terry(wins) if chances is None else chances
+    met = wins + wins.transpose(0, 2, 1)
+    compared = (met.sum(axis=2) > 0).sum(axis=1, keepdims=True)
+    by_votes = met.sum(axis=(1, 2)).reshape(-1, 1) / np.maximum(compared, 1)
+    heard = rated.astype(float) if heard is None else np.where(rated, heard, 0)
+    by_ratings = heard.sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    both = by_votes + by_ratings
+    mixed = (by_votes * chances + by_ratings * filled) / np.where(both > 0, both, 1)
+    return np.round(np.where(both > 0, mixed, 0.5), DIGITS)
 
 
 def cyclic(wins: Floats) -> NDArray[np.bool_]:

@@ -122,9 +122,10 @@ def test_what_is_made_is_sound(drawn):
         assert pair.margin == pytest.approx(pair.score_chosen - pair.score_rejected)
         assert pair.margin >= PairsConfig().margin - 1e-6
         assert 0 <= pair.score_rejected < pair.score_chosen <= 1
-        human = any(judgment.source == "human" for judgment in judgments)
-        assert ("human" in pair.source) == human
-        assert not human or pair.source == "human"
+        assert set(pair.source.split("+")) <= {judgment.source for judgment in judgments}
+        assert pair.votes_for == sum(vote.outcome == "for" for vote in pair.votes)
+        assert pair.votes_against == sum(vote.outcome == "against" for vote in pair.votes)
+        assert {vote.judgment_id for vote in pair.votes} <= {j.id for j in judgments}
     for thumb in made.unpaired:
         if thumb.label:
             assert known[thumb.candidate_id].finish_reason != "length"
@@ -175,14 +176,15 @@ def test_a_rule_is_never_called_human_and_kinds_are_joined():
     assert pair.votes_for == 2
 
 
-def test_people_outrank_judges_and_rules_on_the_prompts_they_judged():
+def test_people_can_be_left_alone_with_the_prompts_they_judged():
     first, second = answers("six", "seven"), answers("a", "b", example=HELD)
     votes = [
         judged(first, 2, 1, annotator="ann"),
         *(judged(first, 1, 2, annotator=f"j{n}", source="judge") for n in range(5)),
         judged(second, 1, 2, annotator="j", source="judge"),
     ]
-    made = make_pairs([ASKED, HELD], [*first, *second], votes, ANY)
+    alone = PairsConfig(margin=0, beside_people="leave-out")
+    made = make_pairs([ASKED, HELD], [*first, *second], votes, alone)
     assert [sides(pair) for pair in made.pairs] == [("seven", "six"), ("a", "b")]
     assert [pair.source for pair in made.pairs] == ["human", "judge"]
     assert made.dropped_by_rule["outranked"] == 5

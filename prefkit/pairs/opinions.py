@@ -1,0 +1,129 @@
+"""Judgments as columns: a million of them take little memory and are counted by numpy."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefkit.records import Judgment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 50_000  # judgments turned to columns at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Opinions:
+    """Judgments of any status.
+
+    Attributes:
+        said: A row a judgment: id, prompt, annotator, source, status, answered_at, adjudicated,
+            edit, and seen (the candidates as shown).
+        scores: A row a rank or rating: judgment (its row in `said`), candidate, value, and whether
+            it is a rating. Higher is better, so a rank stands with its sign turned.
+    """
+
+    said: "pa.Table"
+    scores: "pa.Table"
+
+    def __len__(self) -> int:
+        """How many judgments."""
+        return self.said.num_rows
+
+    def where(self, keep: NDArray[np.bool_]) -> "Opinions":
+        """Only some of the judgments, in their order."""
+        import pyarrow as pa
+
+        place = np.cumsum(keep) - 1
+        judgment = self.scores["judgment"].to_numpy()
+        mine = keep[judgment]
+        scores = self.scores.filter(pa.array(mine))
+        column = pa.array(place[judgment[mine]])
+        return Opinions(self.said.filter(pa.array(keep)), scores.set_column(0, "judgment", column))
+
+
+def opinions_of(judgments: Iterable[Judgment]) -> Opinions:
+    """Judgments as columns, in an order that does not depend on theirs."""
+    return joined(list(_blocks(judgments)))
+
+
+def joined(parts: Sequence[Opinions]) -> Opinions:
+    """Several tables as one: by the time of the answer, then by id; each id once, its last."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = parts or [_columns(())]
+    counts = np.cumsum([0, *(len(part) for part in parts)])
+    said = pa.concat_tables([part.said for part in parts])
+    judgment = np.concatenate(
+        [p.scores["judgment"].to_numpy() + n for p, n in zip(parts, counts, strict=False)]
+    ).astype(np.int64)
+    scores = pa.concat_tables([part.scores for part in parts])
+    order = pc.sort_indices(
+        said, sort_keys=[("answered_at", "ascending"), ("id", "ascending")]
+    ).to_numpy()
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    moved = place[judgment]
+    by_judgment = np.argsort(moved, kind="stable")
+    scores = scores.take(pa.array(by_judgment)).set_column(
+        0, "judgment", pa.array(moved[by_judgment])
+    )
+    whole = Opinions(said.take(pa.array(order)), scores)
+    return whole.where(_last_of_each(whole.said["id"]))
+
+
+def _last_of_each(ids: "pa.ChunkedArray") -> NDArray[np.bool_]:
+    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    keep = np.zeros(len(codes), bool)
+    _, first = np.unique(codes[::-1], return_index=True)
+    keep[len(codes) - 1 - first] = True
+    return keep
+
+
+def _blocks(judgments: Iterable[Judgment]) -> Iterator[Opinions]:
+    block: list[Judgment] = []
+    for judgment in judgments:
+        block.append(judgment)
+        if len(block) == ROWS:
+            yield _columns(block)
+            block = []
+    yield _columns(block)
+
+
+def _columns(judgments: Sequence[Judgment]) -> Opinions:
+    import pyarrow as pa
+
+    number: list[int] = []
+    candidate: list[str] = []
+    value: list[float] = []
+    rated: list[bool] = []
+    for row, judgment in enumerate(judgments):
+        for scores, sign in ((judgment.ranks, -1.0), (judgment.ratings, 1.0)):
+            if scores:
+                number += [row] * len(scores)
+                candidate += scores
+                value += [sign * score for score in scores.values()]
+                rated += [sign > 0] * len(scores)
+    words = pa.string()
+    said = {
+        "id": pa.array([j.id for j in judgments], words),
+        "prompt": pa.array([j.prompt_id for j in judgments], words),
+        "annotator": pa.array([j.annotator for j in judgments], words),
+        "source": pa.array([j.source for j in judgments], words),
+        "status": pa.array([j.status for j in judgments], words),
+        "answered_at": pa.array([j.answered_at for j in judgments], words),
+        "adjudicated": pa.array([j.adjudicated for j in judgments], pa.bool_()),
+        "edit": pa.array([j.edit for j in judgments], words),
+        "seen": pa.array([j.shown_order for j in judgments], pa.list_(words)),
+    }
+    scores = {
+        "judgment": pa.array(number, pa.int64()),
+        "candidate": pa.array(candidate, words),
+        "value": pa.array(value, pa.float64()),
+        "rated": pa.array(rated, pa.bool_()),
+    }
+    return Opinions(pa.table(said), pa.table(scores))
