@@ -31,7 +31,7 @@ RESULTS = Path(__file__).parent / "results" / "leakage.json"
 SETS, ITEMS = 10, 1000
 PLANTED = 0.01  # share of the rows with an item in them
 WAYS = ("verbatim", "case and punctuation", "inside longer text", "1 of 10 words changed", "short")
-PEERS = {"datatrove": ["datatrove", "spacy", "nltk", "orjson"], "lm-eval": ["lm_eval"]}
+PEERS = {"datatrove": ["datatrove", "spacy", "nltk", "xxhash<4"], "lm-eval": ["lm_eval"]}
 SENTENCE = re.compile(r"[A-Z][a-z][^.\n{}<>|]{40,160}\.")
 Row = dict[str, str]
 
