@@ -86,6 +86,7 @@ def _sketch(
     width: int,
     multipliers: NDArray[np.uint32],
     addends: NDArray[np.uint32],
+    hashes: NDArray[np.uint32],
     minima: NDArray[np.uint32],
     keys: Hashes,
 ) -> np.uint64:
@@ -93,8 +94,10 @@ def _sketch(
     for at in range(len(minima)):
         minima[at] = _HIGH
     taken = min(width, count)
-    for at in range(count - taken + 1):
-        value = np.uint32(shingle(words, at, taken) >> _32)
+    shingles = count - taken + 1
+    for at in range(shingles):
+        hashes[at] = np.uint32(shingle(words, at, taken) >> _32)
+    for value in hashes[:shingles]:
         for function in range(len(minima)):
             hashed = np.uint32(value * multipliers[function] + addends[function])
             minima[function] = min(minima[function], hashed)
@@ -134,6 +137,7 @@ def _sketches(
     Bit 0 of `found` says that a text has the first, bit 1 the second.
     """
     words = np.empty(longest(offsets, places) + 1, np.uint64)
+    hashes = np.empty(len(words), np.uint32)
     minima = np.empty(len(multipliers), np.uint32)
     seen = np.empty(4 * limit + 64, np.uint64)
     stamps = np.full(len(seen), -1)
@@ -147,11 +151,15 @@ def _sketches(
             continue
         if count < LONG or _few(words, count, limit, seen, stamps, number):
             keys = narrow[number]
-            narrow_whole[number] = _sketch(words, count, 2, multipliers, addends, minima, keys)
+            narrow_whole[number] = _sketch(
+                words, count, 2, multipliers, addends, hashes, minima, keys
+            )
             found[number] |= 1
         if count >= LONG:
             keys = wide[number]
-            wide_whole[number] = _sketch(words, count, 3, multipliers, addends, minima, keys)
+            wide_whole[number] = _sketch(
+                words, count, 3, multipliers, addends, hashes, minima, keys
+            )
             found[number] |= 2
     return 0
 
