@@ -32,7 +32,6 @@ PEERS = {
     "rensa": ["rensa==0.5.0", "pyarrow", "numpy"],
     "datasketch": ["datasketch==2.0.0", "pyarrow", "numpy"],
     "text-dedup": ["text-dedup==0.4.0", "pyarrow", "numpy"],
-    "semhash": ["semhash==0.5.0", "pyarrow", "numpy"],
 }
 Pairs = list[tuple[int, int]]
 

@@ -39,7 +39,8 @@ def test_a_list_and_its_arrow_buffers_have_the_same_words(texts):
 
 
 def test_every_character_folds_and_counts_as_python_says():
-    characters = [chr(code) for code in range(0x110000)]
+    assigned = itertools.chain(range(0x33480), range(0xE0000, 0xE0200), (0x10FFFF,))
+    characters = [chr(code) for code in assigned]
     folded = [character.casefold() for character in characters]
     assert rows(word_hashes(characters)) == rows(word_hashes(folded))
     inside = [all(map(in_word, fold)) for fold in folded]

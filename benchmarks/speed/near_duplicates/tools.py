@@ -77,20 +77,6 @@ def text_dedup(path: Path) -> Pairs:
     return [(first, at) for first, at in grouped if first != at]
 
 
-def semhash(path: Path) -> Pairs:
-    """Static embeddings at its threshold of 0.9; needs its model in the hub's cache."""
-    from semhash import SemHash
-
-    texts = [text for _, batch in _batches(path) for text in batch]
-    records = [{"id": str(at), "text": text} for at, text in enumerate(texts)]
-    result = SemHash.from_records(records, columns=["text"]).self_deduplicate(threshold=0.9)
-    return [
-        (int(duplicate.duplicates[0][0]["id"]), int(duplicate.record["id"]))
-        for duplicate in result.filtered
-        if duplicate.duplicates
-    ]
-
-
 def _batches(path: Path) -> Iterator[tuple[int, list[str]]]:
     begin = 0
     for batch in pq.ParquetFile(path).iter_batches(BATCH, columns=["text"]):
@@ -104,7 +90,6 @@ TOOLS: dict[str, Callable[[Path], Pairs | np.ndarray]] = {
     "rensa": rensa,
     "datasketch": datasketch,
     "text-dedup": text_dedup,
-    "semhash": semhash,
 }
 
 
