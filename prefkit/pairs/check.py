@@ -1,10 +1,13 @@
 """Pairs that teach nothing or teach wrong, set aside before training."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from prefkit.cleaning.normalise import normalise
 from prefkit.records import Dropped, PreferencePair, text_of
+
+PLAIN = re.compile(r"[\t\n\r -~]*")  # what normalising would change in spacing only
 
 
 class Checked(NamedTuple):
@@ -36,7 +39,8 @@ def check_pairs(pairs: Iterable[PreferencePair], stage: str = "pairs") -> Checke
 
 def text_key(text: str) -> str:
     """What two completions share that differ in case, spacing or invisible characters only."""
-    return " ".join(normalise(text).casefold().split())
+    plain = PLAIN.fullmatch(text)
+    return " ".join((text if plain else normalise(text)).casefold().split())
 
 
 def _fault(pair: PreferencePair) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +44,37 @@ class Opinions:
         scores = self.scores.filter(pa.array(mine))
         column = pa.array(place[judgment[mine]])
         return Opinions(self.said.filter(pa.array(keep)), scores.set_column(0, "judgment", column))
+
+    def without_prompts(self, prompts: Iterable[str]) -> "Opinions":
+        """Only judgments of other prompts."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        left_out = pa.array(sorted(prompts), pa.string())
+        if not len(left_out):
+            return self
+        return self.where(~pc.is_in(self.said["prompt"], value_set=left_out).to_numpy())
+
+    def save(self, folder: Path) -> None:
+        """Write the columns into a new folder that is there only when whole."""
+        import pyarrow.feather
+
+        part = folder.with_name(f"{folder.name}.part")
+        part.mkdir(exist_ok=True)
+        pyarrow.feather.write_feather(self.said, part / "said", compression="lz4")
+        pyarrow.feather.write_feather(self.scores, part / "scores", compression="lz4")
+        part.rename(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Opinions":
+        """Read what `save` wrote."""
+        import pyarrow.feather
+
+        said, scores = (
+            pyarrow.feather.read_table(folder / name, memory_map=False)
+            for name in ("said", "scores")
+        )
+        return cls(said, scores)
 
 
 def opinions_of(judgments: Iterable[Judgment]) -> Opinions:

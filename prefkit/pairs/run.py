@@ -1,26 +1,25 @@
-"""`prefkit pairs`: plan, run and card."""
+"""`prefkit pairs`: plan and run."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from prefkit import console
 from prefkit.config import PairsConfig
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input, run_of
-from prefkit.pairs.balance import LengthBias, Thumbs, count_thumbs, length_bias
+from prefkit.pairs.card import card, totals, warn
+from prefkit.pairs.loading import read_files, read_opinions
 from prefkit.pairs.make import Paired, make_pairs
-from prefkit.pairs.ratings import Scale
+from prefkit.pairs.opinions import Opinions, opinions_of
 from prefkit.pairs.sift import STAGE
-from prefkit.reading import lacks, load_records
-from prefkit.records import Candidate, Example, Judgment, Record
+from prefkit.reading import files_of, lacks
+from prefkit.records import Candidate, Example, Record
 from prefkit.runs import Plan, Run, Settings
-from prefkit.storage import read_records, write_jsonl
+from prefkit.storage import read_records, write_json, write_jsonl
 from prefkit.workspace import Workspace, stream_files
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
-BLOCK = 1000  # records written at a time
 MADE_BY = {
     "judgments": "prefkit judge @candidates",
     "candidates": "prefkit candidates @clean",
@@ -35,13 +34,13 @@ class PairsPlan(Plan):
     Attributes:
         examples: The prompts.
         candidates: What was judged.
-        judgments: By whom and how.
+        opinions: Who judged them and how.
     """
 
     config: PairsConfig
     examples: tuple[Example, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    judgments: tuple[Judgment, ...] = ()
+    opinions: Opinions = dataclasses.field(default_factory=lambda: opinions_of(()))
 
 
 def plan_pairs(
@@ -59,7 +58,10 @@ def plan_pairs(
         PrefkitError: Something is missing (names the command that makes it) or malformed.
     """
     sources = (sources,) if isinstance(sources, str) else tuple(sources)
-    judgments, inputs = _load(sources, "judgments", Judgment, workspace)
+    files = _files(sources, "judgments", workspace)
+    opinions = read_opinions(files)
+    _refuse_empty(sources, "judgments", len(opinions))
+    inputs = [Input.of(file, workspace) for file in files]
     upstream = _runs_of(sources)
     named = (config.candidates,) if config.candidates else ()
     candidates, more = _load(named or upstream, "candidates", Candidate, workspace)
@@ -68,7 +70,7 @@ def plan_pairs(
     upstream = named or (*_runs_of([config.candidates or "-"]), *upstream)
     examples, more = _load(upstream, "examples", Example, workspace)
     inputs += more
-    judged = {judgment.prompt_id for judgment in judgments}
+    judged = set(opinions.said["prompt"].unique().to_pylist())
     earlier, more = _earlier(judged - {example.id for example in examples}, upstream, workspace)
     examples, inputs = [*examples, *earlier], [*inputs, *more]
     left_out = _beyond(config.limit, [e.id for e in examples if e.id in judged])
@@ -79,16 +81,19 @@ def plan_pairs(
         counts={
             "prompts": len(judged - left_out),
             "candidates": len(candidates),
-            "judgments": len(judgments),
+            "judgments": len(opinions),
         },
         examples=tuple(example for example in examples if example.id not in left_out),
         candidates=tuple(c for c in candidates if c.prompt_id not in left_out),
-        judgments=tuple(j for j in judgments if j.prompt_id not in left_out),
+        opinions=opinions.without_prompts(left_out),
     )
 
 
 def run_pairs(plan: PairsPlan, settings: Settings) -> Run:
     """Make pairs and thumbs of the planned judgments into a run folder.
+
+    Every file is written whole or not at all, and the same judgments give the same files, so a
+    run that was killed is simply made again.
 
     Raises:
         PrefkitError: The judgments support not a single pair or thumb.
@@ -96,44 +101,66 @@ def run_pairs(plan: PairsPlan, settings: Settings) -> Run:
     with Run.start(plan, settings) as run:
         if run.finished:
             return run
-        paired = make_pairs(plan.examples, plan.candidates, plan.judgments, plan.config)
+        paired = make_pairs(plan.examples, plan.candidates, plan.opinions, plan.config)
         if not paired.pairs and not paired.unpaired:
             raise _nothing(run, paired)
-        _warn(plan, paired)
-        blocks = _blocks(paired)
-        for unit in run.pending(blocks):
-            first = unit == next(iter(blocks))
-            run.record(
-                unit,
-                blocks[unit],
-                paired.dropped if first else (),
-                _totals(paired) if first else None,
-            )
-        run.finish(list(blocks), card=_card(plan, paired))
+        warn(plan.examples, paired)
+        outputs = {
+            stream: write_jsonl(run.path / "data" / f"{stream}.jsonl", records)
+            for stream, records in _streams(paired).items()
+        }
+        write_jsonl(run.path / "dropped.jsonl", paired.dropped)
+        write_json(run.path / "raters.json", [dataclasses.asdict(r) for r in paired.raters])
+        run.deliver(outputs, paired.dropped_by_rule, totals(paired))
+        run.finish(card=card(plan.config, paired))
     return run
 
 
-def _load(
-    sources: Sequence[str], stream: str, model: type[AnyRecord], workspace: Workspace
-) -> tuple[list[AnyRecord], list[Input]]:
-    """Records of one kind from all sources, each file once."""
+def _streams(paired: Paired) -> dict[str, list[Record]]:
+    """What is written, by stream; a stream nobody asked for is left out when it is empty."""
+    found: dict[str, list[Record]] = {
+        f"{name}/{split}": [record for record in records if record.split == split]
+        for name, records in (("pairs", paired.pairs), ("unpaired", paired.unpaired))
+        for split in ("train", "test")
+    }
+    rest = {"edits": list(paired.edits), "conflicts": list(paired.conflicts)}
+    return found | {name: records for name, records in rest.items() if records}
+
+
+def _files(sources: Sequence[str], stream: str, workspace: Workspace) -> list[Path]:
+    """Files of one kind of records from all sources, each once."""
     if not sources:
         raise PrefkitError(
             f"A file of judgments does not say where the {stream} are.",
             hint=f"Name them with `--{stream} FILE`, or `--{stream} @stage`.",
         )
-    records: list[AnyRecord] = []
-    inputs: list[Input] = []
+    files: dict[Path, None] = {}
     for source in dict.fromkeys(sources):
         if lacks(source, stream, workspace):
             raise PrefkitError(
                 f"{source}: neither this run nor the runs it was made from hold {stream}.",
                 hint=f"Make them first: `{MADE_BY[stream]}`.",
             )
-        loaded = load_records(source, stream, model, workspace)
-        records += loaded.records
-        inputs += loaded.inputs
-    return list({record.id: record for record in records}.values()), inputs
+        files |= dict.fromkeys(files_of(source, stream, workspace))
+    return list(files)
+
+
+def _load(
+    sources: Sequence[str], stream: str, model: type[AnyRecord], workspace: Workspace
+) -> tuple[list[AnyRecord], list[Input]]:
+    """Records of one kind from all sources, each once."""
+    files = _files(sources, stream, workspace)
+    records = {record.id: record for record in read_files(files, model)}
+    _refuse_empty(sources, stream, len(records))
+    return list(records.values()), [Input.of(file, workspace) for file in files]
+
+
+def _refuse_empty(sources: Sequence[str], stream: str, count: int) -> None:
+    if not count:
+        raise PrefkitError(
+            f"{', '.join(sources)}: holds no {stream}.",
+            hint="`prefkit runs show` lists what a run holds and what it dropped.",
+        )
 
 
 def _earlier(
@@ -173,21 +200,6 @@ def _beyond(limit: int | None, prompts: Sequence[str]) -> set[str]:
     return set() if limit is None else set(prompts[limit:])
 
 
-def _blocks(paired: Paired) -> dict[str, dict[str, list[Record]]]:
-    """Units of work: up to BLOCK records of one kind, by stream."""
-    blocks: dict[str, dict[str, list[Record]]] = {}
-    for name, records in (("pairs", paired.pairs), ("unpaired", paired.unpaired)):
-        for start in range(0, max(len(records), 1), BLOCK):
-            part = records[start : start + BLOCK]
-            blocks[f"{name}-{start:08d}"] = {
-                f"{name}/{split}": [record for record in part if record.split == split]
-                for split in ("train", "test")
-            }
-    if paired.edits:
-        blocks["edits"] = {"edits": list(paired.edits)}
-    return blocks
-
-
 def _nothing(run: Run, paired: Paired) -> PrefkitError:
     path = run.path / "dropped.jsonl"
     write_jsonl(path, paired.dropped)
@@ -196,94 +208,3 @@ def _nothing(run: Run, paired: Paired) -> PrefkitError:
         f"The judgments of {paired.prompts} prompts support no pair: {why or 'nothing to judge'}.",
         hint=f"Each reason is in {path}. A lower `--margin` lets closer pairs in.",
     )
-
-
-def _warn(plan: PairsPlan, paired: Paired) -> None:
-    if not any(pair.split == "train" for pair in paired.pairs):
-        console.say("warning: no pair is left to train on; see dropped.jsonl for the reasons.")
-    if not any(example.split for example in plan.examples):
-        console.say(
-            "warning: these examples carry no split, so nothing is held out. "
-            "`prefkit clean` draws one by document and near duplicate."
-        )
-    share = length_bias(paired.pairs).share
-    if share.above(0.5):
-        console.say(
-            f"warning: the chosen side is the longer one in {share.value:.0%} of {share.n} pairs "
-            f"({share.low:.0%} to {share.high:.0%}, {share.method}); "
-            "a model can learn length instead of quality."
-        )
-
-
-def _totals(paired: Paired) -> dict[str, float]:
-    bias, thumbs = length_bias(paired.pairs), count_thumbs(_train(paired))
-    totals: dict[str, float] = {
-        "prompts": paired.prompts,
-        "cycles": paired.cycles,
-        "chosen_longer": bias.longer,
-        "chosen_shorter": bias.shorter,
-        "desirable": thumbs.desirable,
-        "undesirable": thumbs.undesirable,
-    }
-    if thumbs.weights:
-        totals["desirable_weight"], totals["undesirable_weight"] = thumbs.weights
-    return totals
-
-
-def _train(paired: Paired) -> list:
-    return [row for row in paired.unpaired if row.split == "train"]
-
-
-def _card(plan: PairsPlan, paired: Paired) -> str:
-    config = plan.config
-    against = "its prompt's average" if config.labels == "siblings" else "0.5"
-    return f"""\
-{len(paired.pairs)} of {paired.prompts} judged prompts give a pair.
-
-- Strength on 0..1: Bradley-Terry chance against an average sibling (ranks, edits; symmetric \
-prior of half a win and half a loss), or mean rating, or the mean of both. Where a person judged \
-a prompt, only people count, and where an adjudicator settled it, only the adjudicator. A pair is \
-the strongest completion that is neither empty nor cut off against the weakest, at least \
-{config.margin:g} apart.
-- {_ratings_line(paired.scales)}
-- In {paired.cycles} prompts majorities contradict each other in a circle.
-- {_length_line(length_bias(paired.pairs))}
-- {_kto_line(count_thumbs(_train(paired)))} A thumb lies at least {config.label_margin:g} from \
-{against}.
-"""
-
-
-def _ratings_line(read_as: dict[str, Scale]) -> str:
-    if not read_as:
-        return "No ratings, only comparisons."
-    return (
-        "Ratings were read as "
-        + "; ".join(f"{name}: " + _scale_words(scale) for name, scale in sorted(read_as.items()))
-        + "."
-    )
-
-
-def _scale_words(scale: Scale) -> str:
-    if scale.worst == scale.best:
-        return f"unknown scale, so all {scale.ratings} count as 0.5 (set `--rating-scale`)"
-    how = "given" if scale.given else f"read off {scale.ratings} ratings"
-    return f"{scale.worst:g} worst, {scale.best:g} best ({how})"
-
-
-def _length_line(bias: LengthBias) -> str:
-    share = bias.share
-    if not share.n:
-        return "Length bias: no pairs."
-    return (
-        f"Length bias: the chosen side is the longer one in {share.value:.1%} of {share.n} pairs "
-        f"(equal ones half; {share.low:.1%} to {share.high:.1%}, {share.method}); median length "
-        f"ratio {bias.ratio:.2f}."
-    )
-
-
-def _kto_line(thumbs: Thumbs) -> str:
-    counts = f"KTO: {thumbs.desirable} thumbs up and {thumbs.undesirable} down to train on"
-    if thumbs.weights is None:
-        return f"{counts}; KTO needs both kinds."
-    up, down = thumbs.weights
-    return f"{counts}; use `desirable_weight={up:g}, undesirable_weight={down:g}`."

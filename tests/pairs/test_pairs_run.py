@@ -225,20 +225,17 @@ def test_a_broken_judgment_names_its_line(workspace, capsys):
     assert "j.jsonl:1: `source`" in err
 
 
-def test_killed_and_resumed_it_ends_the_same(workspace, monkeypatch):
+def test_killed_and_resumed_it_ends_the_same(workspace):
     judged(workspace)
-    monkeypatch.setattr("prefkit.pairs.run.BLOCK", 2)
     whole = made(workspace)
     script = (
         "import os, signal\n"
-        "from prefkit import runs\n"
         "from prefkit.pairs import run\n"
-        "run.BLOCK = 2\n"
-        "record = runs.Run.record\n"
-        "def dies(self, unit, *rest, **named):\n"
-        "    if unit == 'unpaired-00000002': os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    record(self, unit, *rest, **named)\n"
-        "runs.Run.record = dies\n"
+        "write = run.write_jsonl\n"
+        "def dies(path, records):\n"
+        "    if path.parent.name == 'unpaired': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return write(path, records)\n"
+        "run.write_jsonl = dies\n"
         "from prefkit.cli import main\n"
         "main(['pairs', '@judge'])\n"
     )
