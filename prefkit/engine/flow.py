@@ -9,7 +9,6 @@ see, as datatrove does on a shared file system.
 """
 
 import functools
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,10 +88,11 @@ class Flow:
     def forget(self, *steps: str) -> None:
         """Delete the files of steps that nothing needs any more."""
         for step in steps:
-            shutil.rmtree(self.folder / step, ignore_errors=True)
+            for path in self.folder.glob(f"{step}.??????.arrow"):
+                path.unlink()
 
     def _file(self, step: str, number: int) -> Path:
-        return self.folder / step / f"{number:06d}.arrow"
+        return self.folder / f"{step}.{number:06d}.arrow"
 
     def _make(
         self,
@@ -105,7 +105,7 @@ class Flow:
             functools.partial(_task, function, entry, shared, self._file(step, number))
             for number, entry in enumerate(inputs)
         ]
-        (self.folder / step).mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         left = [call for call in calls if not _is_made(call)]
         if len(left) == 1 or self.quiet:
             for _ in self.engine.run(left, _is_made):

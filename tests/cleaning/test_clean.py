@@ -36,7 +36,7 @@ HUTS = [
 ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(examples_of_any_kind, st.randoms())
 def test_cleaning_is_final_complete_and_blind_to_order(examples, rng):
     config = CleanConfig(split_by="example", test_share=0)

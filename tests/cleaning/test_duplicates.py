@@ -35,7 +35,7 @@ def example(prompt, reference, quotes=0, **fields):
     return Example(prompt=prompt, reference=reference, quotes=spans, **fields)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(sets_of_examples, st.randoms())
 def test_what_is_kept_does_not_depend_on_order_and_is_final(examples, rng):
     once = without_duplicates(examples, 0.6)
@@ -47,7 +47,7 @@ def test_what_is_kept_does_not_depend_on_order_and_is_final(examples, rng):
     assert without_duplicates(once.kept, 0.6).dropped == ()
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(sets_of_examples)
 def test_no_near_duplicate_goes_without_a_kept_neighbour(examples):
     result = without_duplicates(examples, 0.6)

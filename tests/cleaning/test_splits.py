@@ -41,7 +41,7 @@ def split_of(examples, chunks, **config):
     return {example.id: by_id[example.id] for example in examples}, cleaned.figures
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=12),
     st.sampled_from([0.1, 0.25, 0.5, 0.9]),
