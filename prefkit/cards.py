@@ -19,6 +19,8 @@ STREAMS: dict[str, type[records.Record]] = {
     "edits": records.Candidate,
     "conflicts": records.Conflict,
     "verdicts": records.Verdict,
+    "hits": records.Contamination,
+    "split_leaks": records.SplitLeak,
 }
 
 

@@ -6,10 +6,13 @@ or rejects it. Which records are checks stands only in a file that the annotatio
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from prefkit.annotation.tasks import Shown
 from prefkit.pairs.check import text_key
 from prefkit.records import AnnotationTask, content_id
+
+if TYPE_CHECKING:  # tasks read pairs, whose raters read the agreement that reads these checks
+    from prefkit.annotation.tasks import Shown
 
 Expected = dict[str, int] | str  # ranks of which only the order counts, or a decision
 KEY_FILE = "key/attention.json"  # in the push run
@@ -20,17 +23,17 @@ _RANGE = 16**16
 class Checks:
     """Records with a known answer, and the key to them by task id."""
 
-    shown: tuple[Shown, ...]
+    shown: "tuple[Shown, ...]"
     key: dict[str, Expected]
 
 
-def make_checks(shown: Sequence[Shown], share: float, seed: int) -> Checks:
+def make_checks(shown: "Sequence[Shown]", share: float, seed: int) -> Checks:
     """A check beside about `share` of the records; which, is drawn by a hash of each prompt.
 
     At least one, if any is wanted and possible: a check takes an answer from another prompt.
     """
 
-    def draw(one: Shown) -> str:
+    def draw(one: "Shown") -> str:
         return content_id("check", seed, one.task.prompt_id)
 
     drawn = sorted(shown, key=draw)
@@ -45,7 +48,7 @@ def make_checks(shown: Sequence[Shown], share: float, seed: int) -> Checks:
     return Checks(tuple(checks), key)
 
 
-def _foreign(one: Shown, shown: Sequence[Shown], seed: int) -> tuple[str, str] | None:
+def _foreign(one: "Shown", shown: "Sequence[Shown]", seed: int) -> tuple[str, str] | None:
     """Id and text of an answer to another prompt that says something else."""
     texts = {text_key(answer) for answer in (*one.answers, one.reference)}
     first = int(content_id("foreign", seed, one.task.prompt_id), 16) % len(shown)
@@ -58,7 +61,7 @@ def _foreign(one: Shown, shown: Sequence[Shown], seed: int) -> tuple[str, str] |
     return None
 
 
-def _check(one: Shown, name: str, answer: str, seed: int) -> tuple[Shown, Expected]:
+def _check(one: "Shown", name: str, answer: str, seed: int) -> "tuple[Shown, Expected]":
     place = int(content_id("place", seed, one.task.prompt_id), 16) % len(one.answers)
     names, answers = list(one.task.shown_order), list(one.answers)
     names[place], answers[place] = name, answer

@@ -104,6 +104,20 @@ def run_options(command: Command) -> Command:
     return wrapped
 
 
+def engine_options(command: Command) -> Command:
+    """Add --engine and --workers."""
+    engine = click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        help="Where the work runs: processes here, or the Ray cluster of RAY_ADDRESS.",
+    )
+    workers = click.option(
+        "--workers", type=click.IntRange(1), help="Processes here; one a core by default."
+    )
+    return engine(workers(command))
+
+
 _SHARED = (
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the new run."),
     click.option("--resume", metavar="RUN", help="Continue an unfinished run (`last` works)."),

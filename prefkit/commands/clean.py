@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prefkit.commands._options import RunOptions, run_options
+from prefkit.commands._options import RunOptions, engine_options, run_options
 
 
 @click.command("clean")
@@ -70,13 +70,7 @@ from prefkit.commands._options import RunOptions, run_options
     help="A row that is no record stops the run, or goes with its reason.",
 )
 @click.option("--format", type=click.Choice(["jsonl", "parquet"]), help="Of the files written.")
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    help="Where the work runs: processes here, or the Ray cluster of RAY_ADDRESS.",
-)
-@click.option("--workers", type=click.IntRange(1), help="Processes here; one a core by default.")
+@engine_options
 @click.option("--explain", metavar="ID", help="Say what SOURCE, a clean run, did with a record.")
 @run_options
 def command(

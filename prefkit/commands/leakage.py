@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prefkit.commands._options import RunOptions, run_options
+from prefkit.commands._options import RunOptions, engine_options, run_options
 
 
 @click.command("leakage")
@@ -31,8 +31,15 @@ from prefkit.commands._options import RunOptions, run_options
     type=click.FloatRange(0, 1, min_open=True),
     help="Similarity between train and test that is too close.",
 )
+@engine_options
 @run_options
-def command(source: str, options: RunOptions, **flags: Any) -> int:  # values as click parsed them
+def command(
+    source: str,
+    options: RunOptions,
+    engine: str,
+    workers: int | None,
+    **flags: Any,  # values as click parsed them
+) -> int:
     """Look for evaluation items in the training records, and say which stand there.
 
     SOURCE is what you train on: a run, @stage, a file or a dataset of the hub. A SET is any of
@@ -56,7 +63,16 @@ def command(source: str, options: RunOptions, **flags: Any) -> int:  # values as
     def results(run: Any) -> dict[str, Any]:  # of a Run
         return {"results": json.loads((run.path / RESULTS).read_text(encoding="utf-8"))}
 
-    run = options.execute(plan_leakage, run_leakage, "leakage", flags, source, details=results)
+    run = options.execute(
+        plan_leakage,
+        run_leakage,
+        "leakage",
+        flags,
+        source,
+        details=results,
+        engine=engine,
+        workers=workers,
+    )
     if run is None:
         return EXIT_DONE
     found = results(run)["results"]

@@ -7,14 +7,18 @@ from prefkit.cleaning.rules.contract import clip
 from prefkit.leakage.index import Finding, Index
 
 CONTAMINATED = "contaminated"
+BATCH = 2000  # rows looked at together
 
 
 def contaminated(rows: Mapping[int, Row], index: Index) -> Iterator[tuple[int, str]]:
     """Yield `(place, what it holds)` of the contaminated rows; what is held out may hold it."""
-    trained = {place: row for place, row in rows.items() if row.record.split != "test"}
-    for place, found in zip(trained, index.findings_of(list(trained.values())), strict=True):
-        if found:
-            yield place, _detail(found)
+    trained = [(place, row) for place, row in rows.items() if row.record.split != "test"]
+    for begin in range(0, len(trained), BATCH):
+        batch = trained[begin : begin + BATCH]
+        findings = index.findings_of([row for _, row in batch])
+        for (place, _), found in zip(batch, findings, strict=True):
+            if found:
+                yield place, _detail(found)
 
 
 def _detail(found: list[Finding]) -> str:
