@@ -113,7 +113,9 @@ class CleanConfig(StageConfig):
     max_reference_words: int = Field(200, ge=1, description="Most words in a reference.")
     skip_rules: tuple[str, ...] = Field((), description="Rules to leave out, such as `truncated`.")
     use_rules: tuple[str, ...] = Field((), description="Only these rules; all when empty.")
-    flag_rules: tuple[str, ...] = Field((), description="Rules that mark and do not drop.")
+    flag_rules: tuple[str, ...] = Field(
+        ("boilerplate",), description="Rules that mark and do not drop."
+    )
     flag_only: bool = Field(False, description="Mark in `metadata.flags`; let no rule drop.")
     on_rule_error: Literal["stop", "count"] = Field(
         "stop", description="A rule that fails stops the run, or marks the row `rule-failed`."

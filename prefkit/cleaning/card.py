@@ -54,6 +54,13 @@ def card(figures: Figures, config: CleanConfig, kind: str) -> str:
     skipped = f" Rules left out: {', '.join(config.skip_rules)}." if config.skip_rules else ""
     flags = ", ".join(f"{rows} {rule}" for rule, rows in figures.flagged.items())
     flags = f"\n- Marked in `metadata.flags`, not dropped: {flags}." if flags else ""
+    cut = figures.dropped["difference-cut-off"] + figures.flagged["difference-cut-off"]
+    if kind == "pairs" and config.max_length:
+        flags += (
+            "\n- Pairs that training would see as two equal texts, because they first differ "
+            f"beyond {config.max_length} tokens: {cut} of {figures.rows} "
+            f"({cut / figures.rows:.1%})."
+        )
     marked = " Nothing was dropped: `metadata.flags` says what would go." * config.flag_only
     near = COMPARED[config.compare].format(config.near_duplicates)
     repeated = (

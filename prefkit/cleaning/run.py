@@ -2,8 +2,9 @@
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prefkit.cleaning.card import card, totals, warn
 from prefkit.cleaning.deliver import write_lines, write_records
@@ -35,6 +36,7 @@ class CleanPlan(Plan):
         slices: Where the rows lie.
         chunk_slices: Where the chunks lie that rows may quote; none when they are not at hand.
         index: Of the evaluation sets that nothing may be trained on.
+        rule_files: SHA-256 of the file of each rule of the user.
     """
 
     config: CleanConfig
@@ -42,6 +44,11 @@ class CleanPlan(Plan):
     slices: tuple[Slice, ...] = ()
     chunk_slices: tuple[Slice, ...] = ()
     index: Index | None = None
+    rule_files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def digest_fields(self) -> dict[str, Any]:  # JSON values
+        """All that decides the records: the code of the user's rules too."""
+        return super().digest_fields() | ({"rules": self.rule_files} if self.rule_files else {})
 
 
 def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanPlan:
@@ -50,7 +57,7 @@ def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanP
     Raises:
         PrefkitError: There are no rows, one of the first is malformed, or a rule does not exist.
     """
-    load_rules(config, workspace)
+    rules = load_rules(config, workspace)
     kind, files = _kind_and_files(source, config, workspace)
     pieces = cut(files, config.limit)
     if not pieces:
@@ -75,6 +82,7 @@ def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanP
         slices=tuple(pieces),
         chunk_slices=tuple(cut(chunk_files)),
         index=build_index(sets, LeakageConfig()) if sets else None,
+        rule_files=rules.files,
     )
 
 
@@ -87,6 +95,8 @@ def run_clean(plan: CleanPlan, settings: Settings) -> Run:
     with Run.start(plan, settings) as run:
         work = run.path / "work"
         if not run.finished:
+            for name, sha256 in plan.rule_files.items():
+                run.add_plugin("rule", name, plan.config.rules.get(name, name), sha256)
             made = _cleaned(plan, settings, work)
             if not made.figures.kept:
                 raise _nothing_left(run, plan.kind, made)

@@ -205,3 +205,31 @@ def test_killed_at_any_instant_and_resumed_it_ends_the_same(workspace, monkeypat
 
 def settings_of(run):
     return Settings(resume=str(run.path))
+
+
+def test_a_rule_of_the_user_that_changed_cannot_be_resumed_into(workspace):
+    generated(workspace)
+    rule = workspace.root / "mine.py"
+    rule.write_text("def no_alder(row):\n    return 'Alder' if 'Alder' in row.question else None\n")
+    config = CleanConfig(rules={"no-alder": "mine.py:no_alder"})
+    plan = plan_clean("@generate", config, workspace)
+    run = run_clean(plan, Settings(workspace))
+    assert run.manifest.dropped["no-alder"] == 2
+    (plugin,) = run.manifest.plugins
+    assert (plugin["kind"], plugin["name"]) == ("rule", "no-alder")
+    rule.write_text("def no_alder(row):\n    return None\n")
+    assert plan_clean("@generate", config, workspace).digest() != plan.digest()
+
+
+def test_a_rule_that_fails_is_named_and_stops_or_is_counted(workspace, capsys):
+    generated(workspace)
+    (workspace.root / "mine.py").write_text("def broken(row):\n    return 1 / 0\n")
+    with workspace.config_file.open("a") as file:
+        file.write('[clean.rules]\nbroken = "mine.py:broken"\n')
+    code, _, err = command(capsys, "@generate")
+    assert (code, "broken: ZeroDivisionError" in err) == (1, True)
+    code, out, _ = command(capsys, "@generate", "--on-rule-error", "count", "--json")
+    assert code == 0
+    manifest = json.loads(out)
+    assert sum(manifest["outputs"].values()) == 10
+    assert manifest["totals"]["flagged_rule-failed"] == 10

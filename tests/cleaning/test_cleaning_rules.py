@@ -3,7 +3,7 @@ import time
 import pytest
 
 from prefkit.cleaning.rows import row_of
-from prefkit.cleaning.rules import RULES, first_refusal, load_rules
+from prefkit.cleaning.rules import RULES, load_rules
 from prefkit.config import CleanConfig
 from prefkit.records import Example, Message, assistant, user
 from prefkit.workspace import Workspace
@@ -11,10 +11,15 @@ from prefkit.workspace import Workspace
 LISTING = " ".join(f"Hut {name} sleeps {n}." for n, name in enumerate("ABCDEFGHIJ", start=11))
 
 
+def first_finding(example, **config):
+    rules = load_rules(CleanConfig(**config), Workspace.find())
+    return next(iter(rules.findings(row_of(example), first_only=True)), None)
+
+
 def refusal(reference, prompt="When does the hut open?", **config):
     example = Example(prompt=prompt, reference=reference)
-    found = first_refusal(example, CleanConfig(**config), list(RULES))
-    return None if found is None else found[0]
+    found = first_finding(example, **config)
+    return None if found is None else found.rule
 
 
 @pytest.mark.parametrize(
@@ -107,12 +112,11 @@ def test_a_prompt_is_judged_too(rule, prompt):
 
 def test_a_prompt_that_ends_with_an_answer_asks_nothing():
     example = Example(prompt=(*user("Who?"), *assistant("Me.")), reference="The warden leads.")
-    assert first_refusal(example, CleanConfig(), list(RULES)) == (
-        "no-question",
-        "the prompt ends with the assistant's turn",
-    )
+    found = first_finding(example)
+    assert found.rule == "no-question"
+    assert found.detail == "the prompt ends with the assistant's turn"
     tool = (*user("Who?"), Message(role="tool", content="warden"))
-    assert first_refusal(Example(prompt=tool, reference="A b."), CleanConfig(), RULES) is None
+    assert first_finding(Example(prompt=tool, reference="A b.")) is None
 
 
 def test_gopher_limits_stop_a_long_text_that_circles():

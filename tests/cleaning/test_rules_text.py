@@ -192,3 +192,15 @@ def test_no_rule_goes_quadratic_on_a_long_text(kind):
     rules = load_rules(CleanConfig(languages=("en",)), Workspace.find())
     for finding in rules.findings(row_of(record)):
         assert len(finding.detail) < 300
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "আমি " + "সব ধরনের জিনিসে আগ্রহী " * 8 + "।",
+        "میں " + "ہر چیز میں دلچسپی رکھتا ہوں " * 6 + "۔",
+        "ฉันสนใจ " + "ทุกอย่าง " * 30,
+    ],
+)
+def test_an_end_in_the_script_of_the_text_is_an_end(reference):
+    assert "truncated" not in of_answer(reference)

@@ -5,7 +5,7 @@ is rare.
 """
 
 from prefkit.cleaning.rules.contract import Finding, Rule, View
-from prefkit.cleaning.rules.loading import FAILED, Rules, first_refusal, load_rules
+from prefkit.cleaning.rules.loading import FAILED, Rules, load_rules
 from prefkit.cleaning.rules.table import RULES
 
-__all__ = ["FAILED", "RULES", "Finding", "Rule", "Rules", "View", "first_refusal", "load_rules"]
+__all__ = ["FAILED", "RULES", "Finding", "Rule", "Rules", "View", "load_rules"]

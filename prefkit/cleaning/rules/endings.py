@@ -7,13 +7,15 @@ from prefkit.cleaning.rules.contract import View, clip, without_code
 from prefkit.config import CleanConfig
 
 TAIL = 80  # characters at the end that tell how a text ends
-STOPS = frozenset(".!?…。！？%")
+MARKS = ".!?…。！？｡．।॥۔؟።፧။។།%"  # of Latin, Han, Indic, Arabic, Ethiopic, Burmese, Khmer, Tibetan
+STOPS = frozenset(MARKS)
+UNMARKED = re.compile("[\u0e00-\u0eff]")  # Thai and Lao end a sentence with a space
 OPENING, CLOSING = "([{（「", ")]}）」"
 OPEN_END = re.compile(
     r"(?:[,:;(\[{–—]|\s[-/&+=]|(?:^|\n)\s*(?:[-*•]|\d+[.)])"
     r"|\b(?:the|a|an|and|or|but|because|than|of|into|its|their|your|our|every))$"
 )
-CLOSED_END = re.compile(r"[.!?…。！？%][\"'’”»)\]*_`]*$|[|`:>]$")
+CLOSED_END = re.compile(rf"[{MARKS}][\"'’”»)\]*_`]*$|[|`:>]$")
 EMOTICON = re.compile(r"[:;=]['-]?[(\[{]")
 LONG_LINE = 25  # words of a last line from which prose is expected to end in a full stop
 
@@ -44,6 +46,8 @@ def _broken_off(text: str) -> str | None:
     if CLOSED_END.search(tail):
         return None
     last = prose[prose.rfind("\n") + 1 :]
+    if UNMARKED.search(last):
+        return None
     count = len(words(last)) if len(last) >= LONG_LINE else 0
     return f"no full stop after {count} words" if count >= LONG_LINE else None
 

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from prefkit.cleaning.rows import Row, row_of
+from prefkit.cleaning.rows import Row
 from prefkit.cleaning.rules.contract import Finding, Rule, View, clip
 from prefkit.cleaning.rules.custom import custom_rules
 from prefkit.cleaning.rules.language import refuse_unknown
@@ -13,7 +13,6 @@ from prefkit.cleaning.rules.table import RULES
 from prefkit.cleaning.rules.tokens import open_tokens
 from prefkit.config import CleanConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
-from prefkit.records import Example
 from prefkit.workspace import Workspace
 
 FAILED = "rule-failed"  # what a rule that raised is marked as
@@ -118,18 +117,6 @@ def _open_what_they_need(on: Mapping[str, Rule], config: CleanConfig) -> None:
 def _masked(detail: str, view: View) -> str:
     """The detail, or what stands for it where it would show something private of the row."""
     return "not shown: the text holds private data" if unmasked(detail, view) else detail
-
-
-def first_refusal(
-    example: Example, config: CleanConfig, rules: Sequence[str]
-) -> tuple[str, str] | None:
-    """`(rule, detail)` of the first of `rules` that refuses the example, or None."""
-    view = View(row_of(example))
-    for name in rules:
-        detail = RULES[name].check(view, config) if RULES[name].on(config) else None
-        if detail is not None:
-            return name, detail
-    return None
 
 
 def _refuse_unknown(names: Sequence[str], known: Iterable[str], field: str) -> None:
