@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefkit.config import PairsConfig
+from prefkit.pairs.ids import Texts, pair_id
 from prefkit.pairs.items import Items
 from prefkit.pairs.majorities import Majorities
 from prefkit.pairs.strategies import Pair
@@ -54,16 +55,16 @@ def measured(
         ~found.votes.overruled,
         len(found.left),
     )
-    for number, where in enumerate(edge.tolist()):
-        pair = pairs[number]
-        same = bool(circle[pair[0]] >= 0 and circle[pair[0]] == circle[pair[1]])
-        share, total = float("nan"), 0.0
-        if where >= 0:
-            total = float(found.total[where])
-            left = float(found.for_left[where])
-            share = (left if pair[0] < pair[1] else total - left) / total if total else share
-        votes = int(counted[where]) if where >= 0 else 0
-        yield Proposal(pair, float(margin[number]), where, votes, share, same)
+    known = edge >= 0
+    at = np.where(known, edge, 0)
+    votes = np.where(known, counted[at] if len(counted) else 0, 0)
+    with np.errstate(invalid="ignore"):
+        left = found.for_left[at] if len(counted) else np.zeros(len(at))
+        total = np.where(known, found.total[at] if len(counted) else 0, 0)
+        share = np.where(chosen < rejected, left, total - left) / total
+    same = (circle[chosen] >= 0) & (circle[chosen] == circle[rejected])
+    columns = (pairs, margin.tolist(), edge.tolist(), votes.tolist(), share.tolist(), same.tolist())
+    yield from map(Proposal, *columns)
 
 
 def fault(proposal: Proposal, config: PairsConfig) -> tuple[str, str] | None:
@@ -80,67 +81,85 @@ def fault(proposal: Proposal, config: PairsConfig) -> tuple[str, str] | None:
     return None
 
 
-def votes_of(proposal: Proposal, found: Majorities, table: Table) -> tuple[Vote, ...]:
-    """Every vote on the two sides, the overruled ones at weight 0."""
-    if proposal.compared < 0:
-        return ()
-    first, last = int(found.start[proposal.compared]), int(found.start[proposal.compared + 1])
-    ahead = 1.0 if proposal.pair[0] < proposal.pair[1] else 0.0
-    rows = found.votes
-    made = []
-    for row in range(first, last):
-        name, source = table.raters[rows.rater[row]]
-        outcome = rows.outcome[row]
-        made.append(
-            Vote.model_construct(
-                annotator=name,
-                kind="edit" if rows.way[row] == EDIT else source,
-                outcome="tie" if outcome == 0.5 else "for" if outcome == ahead else "against",
-                weight=round(float(found.weight[row]), 4),
-                judgment_id=table.judgment_ids[rows.judgment[row]],
+class Builder:
+    """Makes pairs as records, with their votes."""
+
+    def __init__(
+        self, items: Items, strength: NDArray[np.float64], found: Majorities, table: Table
+    ) -> None:
+        self._items = items
+        self._table = table
+        self._texts = Texts(items)
+        self._homes = items.prompt.tolist()
+        self._strength = strength.tolist()
+        self._start = found.start.tolist()
+        rows = found.votes
+        self._rows = list(  # numpy's numbers are slow one by one
+            zip(
+                rows.outcome.tolist(),
+                rows.rater.tolist(),
+                rows.judgment.tolist(),
+                rows.way.tolist(),
+                rows.overruled.tolist(),
+                np.round(found.weight, 4).tolist(),
+                table.source[rows.judgment].tolist(),
+                strict=True,
             )
         )
-    return tuple(made)
 
+    def votes_of(self, proposal: Proposal) -> tuple[Vote, ...]:
+        """Every vote on the two sides, the overruled ones at weight 0."""
+        ahead = 1.0 if proposal.pair[0] < proposal.pair[1] else 0.0
+        return tuple(
+            Vote.model_construct(
+                annotator=self._table.raters[rater][0],
+                kind="edit" if way == EDIT else SOURCES[source],
+                outcome="tie" if outcome == 0.5 else "for" if outcome == ahead else "against",
+                weight=weight,
+                judgment_id=self._table.judgment_ids[judgment],
+            )
+            for outcome, rater, judgment, way, _, weight, source in self._of(proposal)
+        )
 
-def built(
-    proposal: Proposal, items: Items, strength: NDArray, found: Majorities, table: Table
-) -> PreferencePair:
-    """The pair as a record, with its votes.
+    def built(self, proposal: Proposal) -> PreferencePair:
+        """The pair.
 
-    Two that nobody compared directly are ordered by what was said of them beside others, so
-    their source is that of whatever speaks of either.
-    """
-    chosen, rejected = proposal.pair
-    example = items.examples[items.prompt[chosen]]
-    best, worst = items.candidates[chosen], items.candidates[rejected]
-    votes = votes_of(proposal, found, table)
-    counted = slice(0, 0)
-    if proposal.compared >= 0:
-        counted = slice(found.start[proposal.compared], found.start[proposal.compared + 1])
-    live = ~found.votes.overruled[counted]
-    bits = {int(table.source[j]) for j in found.votes.judgment[counted][live]}
-    source = (
-        joined_sources(sum(1 << bit for bit in bits))
-        if bits
-        else joined_sources(int(table.touched[chosen] | table.touched[rejected]))
-    )
-    return PreferencePair(
-        prompt=example.prompt,
-        chosen=best.completion,
-        rejected=worst.completion,
-        prompt_id=example.id,
-        chosen_id=best.id,
-        rejected_id=worst.id,
-        score_chosen=float(strength[chosen]),
-        score_rejected=float(strength[rejected]),
-        margin=proposal.margin,
-        votes_for=sum(vote.outcome == "for" for vote in votes),
-        votes_against=sum(vote.outcome == "against" for vote in votes),
-        source=source,
-        split=example.split or "train",
-        votes=votes,
-    )
+        Two that nobody compared directly are ordered by what was said of them beside others, so
+        their source is that of whatever speaks of either.
+        """
+        chosen, rejected = proposal.pair
+        items, texts, home = self._items, self._texts, self._homes[proposal.pair[0]]
+        example = items.examples[home]
+        best, worst = items.candidates[chosen], items.candidates[rejected]
+        votes, rows = self.votes_of(proposal), self._of(proposal)
+        bits = 0
+        for _, _, _, _, overruled, _, source in rows:
+            bits |= 0 if overruled else 1 << source
+        touched = self._table.touched
+        notes = {"adjudicated": "true"} if any(row[4] for row in rows) else {}
+        return PreferencePair.model_construct(  # its parts are records already
+            id=pair_id(texts.prompt(home), texts.completion(chosen), texts.completion(rejected)),
+            metadata=notes | ({"circle": "true"} if proposal.circle else {}),
+            prompt=example.prompt,
+            chosen=best.completion,
+            rejected=worst.completion,
+            prompt_id=example.id,
+            chosen_id=best.id,
+            rejected_id=worst.id,
+            score_chosen=self._strength[chosen],
+            score_rejected=self._strength[rejected],
+            margin=proposal.margin,
+            votes_for=sum(vote.outcome == "for" for vote in votes),
+            votes_against=sum(vote.outcome == "against" for vote in votes),
+            source=joined_sources(bits or int(touched[chosen] | touched[rejected])),
+            split=example.split or "train",
+            votes=votes,
+        )
+
+    def _of(self, proposal: Proposal) -> list[tuple[float, int, int, int, bool, float, int]]:
+        if proposal.compared < 0:
+            return []
+        return self._rows[self._start[proposal.compared] : self._start[proposal.compared + 1]]
 
 
 def joined_sources(bits: int) -> str:

@@ -147,10 +147,11 @@ def _against_the_order(
     )
     against = np.bincount(number[mine], behind[mine], minlength=count)
     total = np.bincount(number[mine], found.total[mine], minlength=count)
+    rows = np.repeat(mine, np.diff(found.start))
+    votes = found.votes.where(rows)
     raters: dict[int, set[int]] = {}
-    for edge in np.flatnonzero(mine).tolist():
-        rows = slice(found.start[edge], found.start[edge + 1])
-        raters.setdefault(int(number[edge]), set()).update(found.votes.rater[rows].tolist())
+    for circle, rater in zip(of[votes.left].tolist(), votes.rater.tolist(), strict=True):
+        raters.setdefault(circle, set()).add(rater)
     return np.round(against / total, 6).tolist(), raters
 
 
@@ -176,6 +177,11 @@ def _conflict(
 
 def _shortest(group: list[int], beats: dict[int, list[int]]) -> list[int]:
     """A shortest circle: the first found, beginning with its smallest item."""
+    for one in group:
+        for other in beats[one]:
+            for third in beats[other]:
+                if one in beats[third]:
+                    return [one, other, third]
     best: list[int] = []
     for first in group:
         came: dict[int, int] = {}
@@ -191,6 +197,4 @@ def _shortest(group: list[int], beats: dict[int, list[int]]) -> list[int]:
             path.append(came[path[-1]])
         if not best or len(path) < len(best):
             best = path[::-1]
-        if len(best) == 3:
-            break
     return best

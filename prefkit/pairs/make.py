@@ -17,6 +17,7 @@ from prefkit.config import PairsConfig
 from prefkit.pairs import bars
 from prefkit.pairs.balance import LengthBias, balanced, length_bias
 from prefkit.pairs.check import text_key
+from prefkit.pairs.ids import dropped as dropped_record
 from prefkit.pairs.items import FAILED, Items, itemise
 from prefkit.pairs.majorities import Circles, Majorities, circles, majorities
 from prefkit.pairs.opinions import Opinions, opinions_of
@@ -95,7 +96,7 @@ def make_pairs(
     Raises:
         PrefkitError: A human rating lies outside the `rating_scale` given.
     """
-    heard = _hear(examples, candidates, judgments, config)
+    heard = hear(examples, candidates, judgments, config)
     table, items = heard.table, heard.items
     raters = weigh(table, items, config)
     weights = np.array([rater.weight for rater in raters], np.float64)
@@ -123,19 +124,21 @@ def make_pairs(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Heard:
+class Heard:
+    """Judgments as a table over numbered completions, and what cannot be brought there."""
+
     items: Items
     table: Table
     edits: tuple[Candidate, ...]
     dropped: tuple[Dropped, ...]
 
 
-def _hear(
+def hear(
     examples: Iterable[Example],
     candidates: Iterable[Candidate],
     judgments: Iterable[Judgment] | Opinions,
     config: PairsConfig,
-) -> _Heard:
+) -> Heard:
     """Bring judgments to the candidates they judge and candidates to the prompts they answer."""
     opinions = judgments if isinstance(judgments, Opinions) else opinions_of(judgments)
     prompts = {example.id: example for example in examples}
@@ -161,7 +164,7 @@ def _hear(
     items = itemise([order[place] for place in here], [answers[place] for place in here], policy)
     table = tabulate(sifted, known, items, written)
     edits = {edit.id: edit for _, edit in sorted(written.items(), key=lambda row: row[1].id)}
-    return _Heard(items, table, tuple(edits.values()), (*dropped, *sifted.dropped, *table.dropped))
+    return Heard(items, table, tuple(edits.values()), (*dropped, *sifted.dropped, *table.dropped))
 
 
 def _written(sifted: Sifted) -> dict[int, Candidate]:
@@ -188,7 +191,7 @@ class _Chosen:
 
 
 def _choose(
-    heard: _Heard, strength: Floats, found: Majorities, around: Circles, config: PairsConfig
+    heard: Heard, strength: Floats, found: Majorities, around: Circles, config: PairsConfig
 ) -> _Chosen:
     """Proposals that pass every bar; each prompt without any names the first bar it met."""
     items, table = heard.items, heard.table
@@ -197,6 +200,7 @@ def _choose(
     )
     wanted = [pair for _, pairs in proposed if isinstance(pairs, list) for pair in pairs]
     proposals = bars.measured(wanted, strength, found, around.of)
+    builder = bars.Builder(items, strength, found, table)
     chosen = _Chosen([], [], [])
     seen: set[str] = set()
     for prompt, pairs in proposed:
@@ -207,38 +211,22 @@ def _choose(
         for proposal in [next(proposals) for _ in pairs]:
             wrong = bars.fault(proposal, config)
             if wrong is None and made < config.max_pairs:
-                pair = bars.built(proposal, items, strength, found, table)
+                pair = builder.built(proposal)
                 made += 1
                 if pair.id in seen:
                     detail = "the same prompt, chosen and rejected came before"
                     chosen.dropped.append(_drop(pair, "repeated-pair", detail))
                 else:
                     seen.add(pair.id)
-                    chosen.pairs.append(_noted(pair, proposal, table, found))
+                    chosen.pairs.append(pair)
             elif wrong is not None:
                 first = first or wrong
                 if wrong[0] == "low-agreement":
-                    votes = bars.votes_of(proposal, found, table)
+                    votes = builder.votes_of(proposal)
                     chosen.conflicts.append(bars.split_vote(proposal, items, votes))
         if not made and first is not None:
             chosen.dropped.append(_no_pair(items, prompt, *first))
     return chosen
-
-
-def _noted(
-    pair: PreferencePair, proposal: bars.Proposal, table: Table, found: Majorities
-) -> PreferencePair:
-    notes = {}
-    if any(vote.weight == 0 for vote in pair.votes) and _settled(proposal, table, found):
-        notes["adjudicated"] = "true"
-    if proposal.circle:
-        notes["circle"] = "true"
-    return pair.model_copy(update={"metadata": notes}) if notes else pair
-
-
-def _settled(proposal: bars.Proposal, table: Table, found: Majorities) -> bool:
-    rows = slice(found.start[proposal.compared], found.start[proposal.compared + 1])
-    return bool(found.votes.overruled[rows].any())
 
 
 def _drop(record: Record, rule: str, detail: str) -> Dropped:
@@ -246,4 +234,4 @@ def _drop(record: Record, rule: str, detail: str) -> Dropped:
 
 
 def _no_pair(items: Items, prompt: int, rule: str, detail: str) -> Dropped:
-    return Dropped(record_id=items.examples[prompt].id, stage=STAGE, rule=rule, detail=detail)
+    return dropped_record(items.examples[prompt].id, STAGE, rule, detail)

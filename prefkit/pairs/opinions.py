@@ -22,7 +22,7 @@ class Opinions:
 
     Attributes:
         said: A row a judgment: id, prompt, annotator, source, status, answered_at, adjudicated,
-            edit, and seen (the candidates as shown).
+            edit, and seen (the candidates as shown, where there is an edit).
         scores: A row a rank or rating: judgment (its row in `said`), candidate, value, and whether
             it is a rating. Higher is better, so a rank stands with its sign turned.
     """
@@ -94,9 +94,14 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
         [p.scores["judgment"].to_numpy() + n for p, n in zip(parts, counts, strict=False)]
     ).astype(np.int64)
     scores = pa.concat_tables([part.scores for part in parts])
-    order = pc.sort_indices(
-        said, sort_keys=[("answered_at", "ascending"), ("id", "ascending")]
-    ).to_numpy()
+    said = said.combine_chunks()
+    order = pc.sort_indices(said["id"].combine_chunks()).to_numpy()
+    time = said["answered_at"].combine_chunks().dictionary_encode()
+    if len(time.dictionary) > 1:
+        rank = np.empty(len(time.dictionary), np.int64)
+        rank[pc.sort_indices(time.dictionary).to_numpy()] = np.arange(len(rank))
+        when = rank[time.indices.to_numpy(zero_copy_only=False)]
+        order = order[np.argsort(when[order], kind="stable")]
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     moved = place[judgment]
@@ -150,7 +155,7 @@ def _columns(judgments: Sequence[Judgment]) -> Opinions:
         "answered_at": pa.array([j.answered_at for j in judgments], words),
         "adjudicated": pa.array([j.adjudicated for j in judgments], pa.bool_()),
         "edit": pa.array([j.edit for j in judgments], words),
-        "seen": pa.array([j.shown_order for j in judgments], pa.list_(words)),
+        "seen": pa.array([j.shown_order if j.edit else () for j in judgments], pa.list_(words)),
     }
     scores = {
         "judgment": pa.array(number, pa.int64()),

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from prefkit.pairs.strengths import PRIOR, ROUNDS
+from prefkit.pairs.strengths import PRIOR
 from prefkit.pairs.votes import RANK, Comparisons
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-9
+ROUNDS = 5000
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from prefkit.config import PairsConfig
 from prefkit.pairs.bars import SLACK, joined_sources
+from prefkit.pairs.ids import Texts, dropped, thumb_id
 from prefkit.pairs.items import Items
 from prefkit.pairs.sift import STAGE
 from prefkit.pairs.strengths import DIGITS
@@ -35,31 +36,35 @@ def thumbs(
     above = np.round(strength - middle, DIGITS)
     near = np.abs(above) < max(config.label_margin - SLACK, SLACK)
     made: dict[str, UnpairedPreference] = {}
-    dropped: list[Dropped] = []
+    left_out: list[Dropped] = []
     sources = [joined_sources(bits) for bits in range(8)]
+    texts = Texts(items)
+    homes, bits, gaps = items.prompt.tolist(), touched.tolist(), above.tolist()
     for item in np.flatnonzero(judged).tolist():
-        candidate = items.candidates[item]
-        label = bool(above[item] > 0)
+        candidate, label = items.candidates[item], gaps[item] > 0
         if near[item]:
-            dropped.append(_none(candidate.id, "no-label", f"{above[item]:+.3f} from the middle"))
-        elif label and not items.choosable[item]:
-            dropped.append(_none(candidate.id, "cut-off", "good, but empty or cut off"))
-        else:
-            example = items.examples[items.prompt[item]]
-            thumb = UnpairedPreference(
-                prompt=example.prompt,
-                completion=candidate.completion,
-                label=label,
-                prompt_id=example.id,
-                candidate_id=candidate.id,
-                source=sources[touched[item]],
-                split=example.split or "train",
-            )
-            if made.setdefault(thumb.id, thumb) is not thumb:
-                detail = "the same prompt, completion and label came before"
-                dropped.append(_none(candidate.id, "repeated-label", detail))
-    return list(made.values()), dropped
-
-
-def _none(candidate: str, rule: str, detail: str) -> Dropped:
-    return Dropped(record_id=candidate, stage=STAGE, rule=rule, detail=detail)
+            detail = f"{gaps[item]:+.3f} from the middle"
+            left_out.append(dropped(candidate.id, STAGE, "no-label", detail))
+            continue
+        if label and not items.choosable[item]:
+            detail = "good, but empty or cut off"
+            left_out.append(dropped(candidate.id, STAGE, "cut-off", detail))
+            continue
+        name = thumb_id(texts.prompt(homes[item]), texts.completion(item), label)
+        if name in made:
+            detail = "the same prompt, completion and label came before"
+            left_out.append(dropped(candidate.id, STAGE, "repeated-label", detail))
+            continue
+        example = items.examples[homes[item]]
+        made[name] = UnpairedPreference.model_construct(  # its parts are records already
+            id=name,
+            metadata={},
+            prompt=example.prompt,
+            completion=candidate.completion,
+            label=label,
+            prompt_id=example.id,
+            candidate_id=candidate.id,
+            source=sources[bits[item]],
+            split=example.split or "train",
+        )
+    return list(made.values()), left_out
