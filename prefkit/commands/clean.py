@@ -7,6 +7,16 @@ import click
 from prefkit.commands._options import RunOptions, engine_options, run_options
 
 
+def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from prefkit import console
+    from prefkit.cleaning.rules import RULES
+
+    console.show_table(["rule", "refuses"], [[name, rule.what] for name, rule in RULES.items()])
+    context.exit()
+
+
 @click.command("clean")
 @click.argument("source")
 @click.option(
@@ -71,6 +81,14 @@ from prefkit.commands._options import RunOptions, engine_options, run_options
 )
 @click.option("--format", type=click.Choice(["jsonl", "parquet"]), help="Of the files written.")
 @engine_options
+@click.option(
+    "--list-rules",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_rules,
+    help="Name the rules and what each refuses.",
+)
 @click.option("--explain", metavar="ID", help="Say what SOURCE, a clean run, did with a record.")
 @run_options
 def command(
