@@ -5,9 +5,14 @@ import re
 from prefkit.cleaning.rules.contract import View, clip
 from prefkit.config import CleanConfig
 
+_UNABLE = (
+    r"(?:i|we)(?: can['’]?t| cannot| can not| could(?: not|n['’]t)| won['’]t| will not"
+    r"| do(?: not|n['’]t)| must decline|(?: am| are|['’]m|['’]re) (?:not|unable))"
+)
 REFUSAL = re.compile(
     r"(?:(?:(?:i['’]m|i am|we['’]re|we are) )?(?:so |very )?(?:sorry|afraid),?"
-    r" (?:but |that )?(?:i|we|as an?|this)\b|(?:my )?apologies\b|unfortunately,? i\b"
+    rf" (?:but |that )?(?:{_UNABLE}|as an?|this)\b|(?:my )?apologies\b"
+    rf"|unfortunately,? {_UNABLE}\b"
     r"|i (?:can['’]?t|cannot|can not|won['’]t|am unable to|am not able to|['’]m not able to)"
     r" (?:help|assist|answer|provide|fulfil|comply|discuss|create|generate|determine|find)"
     r"|(?:as|i['’]m|i am) (?:just )?an? (?:ai|artificial|(?:large )?language model)\b)",
