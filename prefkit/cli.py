@@ -42,6 +42,8 @@ def _add_commands() -> None:
     for command in in_order():
         group.add_command(command)
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 fixable, 2 usage, 3–5 verdicts, 130 interrupted."""
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         sys.exit(EXIT_FIXABLE)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in UNWRITABLE:
             raise
         where = f" ({error.filename})" if error.filename else ""
         click.echo(f"Error: {error.strerror}{where}. {_how_to_resume(error)}".rstrip(), err=True)

@@ -233,3 +233,27 @@ def test_a_rule_that_fails_is_named_and_stops_or_is_counted(workspace, capsys):
     manifest = json.loads(out)
     assert sum(manifest["outputs"].values()) == 10
     assert manifest["totals"]["flagged_rule-failed"] == 10
+
+
+def test_a_full_disk_is_one_error_and_the_run_goes_on_when_there_is_room(workspace):
+    rows = [Example(prompt=f"who{n} keeps{n} it{n}?", reference=f"warden{n}.") for n in range(400)]
+    write_jsonl(workspace.root / "mine.jsonl", rows)
+    config = CleanConfig(skip_rules=("too-short",))
+    whole = run_clean(plan_clean("mine.jsonl", config, workspace), Settings(workspace))
+    script = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "from prefkit.cli import main\n"
+        "main(['clean', 'mine.jsonl', '--skip-rule', 'too-short'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Error: File too large" in done.stderr
+    assert "--resume" in done.stderr
+    assert "Traceback" not in done.stderr
+    resumed = run_clean(
+        plan_clean("mine.jsonl", config, workspace), Settings(workspace, resume="last")
+    )
+    assert resumed.manifest.resumed == 1
+    file = "data/examples/train.jsonl"
+    assert (resumed.path / file).read_bytes() == (whole.path / file).read_bytes()
