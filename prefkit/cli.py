@@ -42,6 +42,7 @@ def _add_commands() -> None:
     for command in in_order():
         group.add_command(command)
 
+
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 

@@ -233,7 +233,10 @@ class PairsConfig(StageConfig):
         "weigh", description="What judges and rules count for where a person judged."
     )
     balance_length: float | None = Field(
-        None, ge=0.5, lt=1, description="Most the longer side may be chosen; drops pairs. Unset: any."
+        None,
+        ge=0.5,
+        lt=1,
+        description="Most the longer side may be chosen; drops pairs. Unset: any.",
     )
     sources: tuple[Literal["human", "judge", "rule"], ...] = Field(
         ("human", "judge", "rule"), min_length=1, description="Whose judgments count."

@@ -3,6 +3,7 @@
 Each turn of a conversation but the first answers the one before it. Nothing is mended on the way.
 """
 
+import itertools
 import json
 import sys
 import zipfile
@@ -18,7 +19,7 @@ def main() -> None:
         for name in sorted(n for n in files.namelist() if n.endswith(".yml")):
             language, topic = name.split("/")[-2:]
             for turns in yaml.safe_load(files.read(name))["conversations"]:
-                for prompt, completion in zip(turns, turns[1:], strict=False):
+                for prompt, completion in itertools.pairwise(turns):
                     row = {"prompt": prompt, "completion": completion}
                     row |= {"language": language, "topic": topic}
                     rows.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")

@@ -94,17 +94,14 @@ class Builder:
         self._strength = strength.tolist()
         self._start = found.start.tolist()
         rows = found.votes
-        self._rows = list(  # numpy's numbers are slow one by one
-            zip(
-                rows.outcome.tolist(),
-                rows.rater.tolist(),
-                rows.judgment.tolist(),
-                rows.way.tolist(),
-                rows.overruled.tolist(),
-                np.round(found.weight, 4).tolist(),
-                table.source[rows.judgment].tolist(),
-                strict=True,
-            )
+        self._columns = (  # as lists: numpy's numbers are slow one by one
+            rows.outcome.tolist(),
+            rows.rater.tolist(),
+            rows.judgment.tolist(),
+            rows.way.tolist(),
+            rows.overruled.tolist(),
+            np.round(found.weight, 4).tolist(),
+            table.source[rows.judgment].tolist(),
         )
 
     def votes_of(self, proposal: Proposal) -> tuple[Vote, ...]:
@@ -159,7 +156,8 @@ class Builder:
     def _of(self, proposal: Proposal) -> list[tuple[float, int, int, int, bool, float, int]]:
         if proposal.compared < 0:
             return []
-        return self._rows[self._start[proposal.compared] : self._start[proposal.compared + 1]]
+        here = slice(self._start[proposal.compared], self._start[proposal.compared + 1])
+        return list(zip(*(column[here] for column in self._columns), strict=True))
 
 
 def joined_sources(bits: int) -> str:

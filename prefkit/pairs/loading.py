@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from prefkit.engine import open_engine
+from prefkit.pairs.memory import records_stay
 from prefkit.pairs.opinions import Opinions, joined, opinions_of
 from prefkit.reading import adopt
 from prefkit.records import Judgment, Record
@@ -73,7 +74,8 @@ def _path(piece: Slice, folder: str) -> Path:
 
 
 def _to_columns(piece: Slice, folder: str) -> None:
-    opinions_of(read_slice(piece, Judgment)).save(_path(piece, folder))
+    with records_stay():
+        opinions_of(read_slice(piece, Judgment)).save(_path(piece, folder))
 
 
 def _slowly(piece: Slice, number: int, line: bytes, model: type[AnyRecord]) -> AnyRecord:

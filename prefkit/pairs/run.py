@@ -11,6 +11,7 @@ from prefkit.manifest import Input, run_of
 from prefkit.pairs.card import card, totals, warn
 from prefkit.pairs.loading import read_files, read_opinions
 from prefkit.pairs.make import Paired, make_pairs
+from prefkit.pairs.memory import records_stay
 from prefkit.pairs.opinions import Opinions, opinions_of
 from prefkit.pairs.sift import STAGE
 from prefkit.reading import files_of, lacks
@@ -43,6 +44,7 @@ class PairsPlan(Plan):
     opinions: Opinions = dataclasses.field(default_factory=lambda: opinions_of(()))
 
 
+@records_stay()
 def plan_pairs(
     sources: str | Sequence[str], config: PairsConfig, workspace: Workspace
 ) -> PairsPlan:
@@ -89,6 +91,7 @@ def plan_pairs(
     )
 
 
+@records_stay()
 def run_pairs(plan: PairsPlan, settings: Settings) -> Run:
     """Make pairs and thumbs of the planned judgments into a run folder.
 

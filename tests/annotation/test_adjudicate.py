@@ -6,7 +6,7 @@ import pytest
 from made_runs import make_run, ranking_source
 
 from prefkit.annotation.adjudicate import plan_adjudicate
-from prefkit.annotation.agreement import plan_agreement, run_agreement
+from prefkit.annotation.agreement.run import plan_agreement, run_agreement
 from prefkit.annotation.answers import Said, judgment
 from prefkit.annotation.pull import plan_pull
 from prefkit.annotation.push import plan_push

@@ -5,7 +5,7 @@ from desk import order, read
 from made_runs import ranking_source
 
 from prefkit.annotation.adjudicate import plan_adjudicate, run_adjudicate
-from prefkit.annotation.agreement import plan_agreement, read_agreement, run_agreement
+from prefkit.annotation.agreement.run import plan_agreement, read_agreement, run_agreement
 from prefkit.config import AgreementConfig, PairsConfig
 from prefkit.pairs import plan_pairs, run_pairs
 from prefkit.records import Conflict, Example, Judgment, PreferencePair

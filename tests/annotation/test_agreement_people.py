@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefkit.annotation.agreement import measure
 from prefkit.annotation.agreement.answers import gather
 from prefkit.annotation.agreement.checks import outcome, passes, repeated
 from prefkit.annotation.agreement.extremes import stand_outs
 from prefkit.annotation.agreement.flags import raise_flags
 from prefkit.annotation.agreement.habits import best_in_slot, usual_answer
+from prefkit.annotation.agreement.measure import measure
 from prefkit.annotation.agreement.people import cases, measured
 from prefkit.annotation.agreement.questions import question_tables
 from prefkit.annotation.agreement.reliability import one_coin

@@ -5,7 +5,7 @@ import json
 import pytest
 from made_runs import example, make_run
 
-from prefkit.annotation.agreement import plan_agreement, read_agreement, run_agreement
+from prefkit.annotation.agreement.run import plan_agreement, read_agreement, run_agreement
 from prefkit.cli import main
 from prefkit.config import AgreementConfig
 from prefkit.errors import PrefkitError

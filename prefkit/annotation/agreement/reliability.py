@@ -28,7 +28,7 @@ class Reliability:
     rounds: int
 
 
-def one_coin(table: Table) -> Reliability:
+def one_coin(table: Table, times: Floats | None = None) -> Reliability:
     """Estimate each annotator's accuracy by EM (Dawid and Skene 1979, with one rate an annotator).
 
     A wrong answer is equally often each of the other values. Every value is equally likely
@@ -37,8 +37,11 @@ def one_coin(table: Table) -> Reliability:
 
     Args:
         table: Nominal answers; leave ties out of comparisons first.
+        times: How many units of the same answers each row stands for; one when unset.
     """
-    kept = table.where(table.answers[table.unit] >= LEAST_VOTERS) if len(table.unit) else table
+    enough = table.answers[table.unit] >= LEAST_VOTERS
+    kept = table.where(enough) if len(table.unit) else table
+    times = np.ones(len(kept.unit)) if times is None else times[enough]
     annotators, classes = len(table.annotators), max(len(np.unique(kept.value)), 2)
     records = _records(kept, annotators)
     if not len(kept.unit):
@@ -47,10 +50,10 @@ def one_coin(table: Table) -> Reliability:
     cell = kept.unit * classes + label
     truth = np.bincount(cell, minlength=kept.units * classes).reshape(-1, classes)
     truth = truth / truth.sum(axis=1, keepdims=True)
-    votes = np.bincount(kept.annotator, minlength=annotators)
+    votes = np.bincount(kept.annotator, times, minlength=annotators)
     accuracy, rounds = np.full(annotators, np.nan), 0
     for rounds in range(1, ROUNDS + 1):
-        right = np.bincount(kept.annotator, truth.ravel()[cell], minlength=annotators)
+        right = np.bincount(kept.annotator, times * truth.ravel()[cell], annotators)
         new = (right + RIGHT - 1) / (votes + RIGHT + WRONG - 2)
         if np.nanmax(np.abs(new - accuracy), initial=0) < TOLERANCE and rounds > 1:
             break

@@ -44,7 +44,7 @@ def command(
     prefkit annotate agreement
     prefkit annotate agreement @annotate-pull @judge --conflict 0.5 --json
     """
-    from prefkit.annotation.agreement import plan_agreement, read_agreement, run_agreement
+    from prefkit.annotation.agreement.run import plan_agreement, read_agreement, run_agreement
 
     def details(run: Any) -> dict[str, Any]:  # of a Run
         return {"agreement": read_agreement(run.path).model_dump(mode="json")}
