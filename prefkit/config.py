@@ -267,6 +267,37 @@ class PairsConfig(StageConfig):
         return self
 
 
+class AuditConfig(ModelConfig):
+    """`[audit]`: what a data set is like, and what a model would learn from it by mistake."""
+
+    table: ClassVar[str] = "audit"
+
+    kind: Literal["auto", "examples", "pairs", "unpaired"] = Field(
+        "auto", description="What the source holds; told by its fields when auto."
+    )
+    bad_rows: Literal["count", "stop"] = Field(
+        "count", description="A row that is no record is counted and shown, or stops the run."
+    )
+    reference: str | None = Field(None, description="Set that drift is measured against.")
+    sample: int = Field(
+        20_000, ge=1, description="Records that figures of whole texts are measured on."
+    )
+    most_rows: int = Field(
+        200_000, ge=1, description="Most records held at once; more are sampled for all but counts."
+    )
+    bias_margin: float = Field(
+        0.05, ge=0, lt=0.5, description="How far from 0.5 the whole interval of an AUC may lie."
+    )
+    strict: bool = neutral(False, description="Exit with 3 when there is an alarm.")
+    embedder: str | None = Field(None, description="Embeds texts, for diversity and drift.")
+    counterfactual: int = Field(
+        0, ge=0, description="Pairs judged again with demographic terms exchanged; 0: none."
+    )
+    judge: str = Field("helpfulness", description="A folder in judges/, for counterfactual pairs.")
+    judgments: str | None = Field(None, description="Judgments of the records, if not upstream.")
+    candidates: str | None = Field(None, description="What was judged, if not upstream.")
+
+
 class TrainConfig(StageConfig):
     """`[train]`: what all training methods share; `[train.trainer]` goes to TRL as is."""
 
@@ -413,6 +444,7 @@ TABLES: dict[str, type[StageConfig]] = {
         CandidatesConfig,
         JudgeConfig,
         PairsConfig,
+        AuditConfig,
         TrainConfig,
         EvalConfig,
         ImportSheetsConfig,
