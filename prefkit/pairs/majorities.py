@@ -6,6 +6,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from prefkit.pairs.columns import sums
 from prefkit.pairs.items import Items
 from prefkit.pairs.raters import one_vote_each
 from prefkit.pairs.votes import Comparisons, Table
@@ -75,8 +76,8 @@ def majorities(table: Table, weights: Floats) -> Majorities:
         np.append(start, len(new)),
         votes.left[start],
         votes.right[start],
-        np.bincount(edge, weight * votes.outcome, len(start)),
-        np.bincount(edge, weight, len(start)),
+        sums(edge, weight * votes.outcome, len(start)),
+        sums(edge, weight, len(start)),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from prefkit.pairs.columns import codes, places, sorting
 from prefkit.records import Judgment
 
 if TYPE_CHECKING:
@@ -47,13 +48,10 @@ class Opinions:
 
     def without_prompts(self, prompts: Iterable[str]) -> "Opinions":
         """Only judgments of other prompts."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        left_out = pa.array(sorted(prompts), pa.string())
-        if not len(left_out):
+        left_out = sorted(prompts)
+        if not left_out:
             return self
-        return self.where(~pc.is_in(self.said["prompt"], value_set=left_out).to_numpy())
+        return self.where(places(self.said["prompt"], left_out) < 0)
 
     def save(self, folder: Path) -> None:
         """Write the columns into a new folder that is there only when whole."""
@@ -85,7 +83,6 @@ def opinions_of(judgments: Iterable[Judgment]) -> Opinions:
 def joined(parts: Sequence[Opinions]) -> Opinions:
     """Several tables as one: by the time of the answer, then by id; each id once, its last."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     parts = parts or [_columns(())]
     counts = np.cumsum([0, *(len(part) for part in parts)])
@@ -95,11 +92,11 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
     ).astype(np.int64)
     scores = pa.concat_tables([part.scores for part in parts])
     said = said.combine_chunks()
-    order = pc.sort_indices(said["id"].combine_chunks()).to_numpy()
+    order = sorting(said["id"].combine_chunks())
     time = said["answered_at"].combine_chunks().dictionary_encode()
     if len(time.dictionary) > 1:
         rank = np.empty(len(time.dictionary), np.int64)
-        rank[pc.sort_indices(time.dictionary).to_numpy()] = np.arange(len(rank))
+        rank[sorting(time.dictionary)] = np.arange(len(rank))
         when = rank[time.indices.to_numpy(zero_copy_only=False)]
         order = order[np.argsort(when[order], kind="stable")]
     place = np.empty(len(order), np.int64)
@@ -114,10 +111,10 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
 
 
 def _last_of_each(ids: "pa.ChunkedArray") -> NDArray[np.bool_]:
-    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    keep = np.zeros(len(codes), bool)
-    _, first = np.unique(codes[::-1], return_index=True)
-    keep[len(codes) - 1 - first] = True
+    _, number = codes(ids)
+    keep = np.zeros(len(number), bool)
+    _, first = np.unique(number[::-1], return_index=True)
+    keep[len(number) - 1 - first] = True
     return keep
 
 

@@ -126,8 +126,11 @@ def _streams(paired: Paired) -> dict[str, list[Record]]:
         for name, records in (("pairs", paired.pairs), ("unpaired", paired.unpaired))
         for split in ("train", "test")
     }
-    rest = {"edits": list(paired.edits), "conflicts": list(paired.conflicts)}
-    return found | {name: records for name, records in rest.items() if records}
+    rest: tuple[tuple[str, Sequence[Record]], ...] = (
+        ("edits", paired.edits),
+        ("conflicts", paired.conflicts),
+    )
+    return found | {name: list(records) for name, records in rest if records}
 
 
 def _files(sources: Sequence[str], stream: str, workspace: Workspace) -> list[Path]:

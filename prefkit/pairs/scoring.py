@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefkit.config import PairsConfig
+from prefkit.pairs.columns import sums
 from prefkit.pairs.items import Items
 from prefkit.pairs.plackett_luce import Choices, plackett_luce
 from prefkit.pairs.ratings import Rated, Scale
@@ -15,6 +16,7 @@ from prefkit.pairs.votes import RATING, SOURCES, Table
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+PEOPLE = SOURCES[0]
 CELLS = 4_000_000  # of the arrays that hold the wins of many prompts
 
 
@@ -88,8 +90,8 @@ def _wins(
     """`wins[p, i, j]`: weight of the comparisons that i won against j; a tie is half for each."""
     _, size, _ = shape
     cells = int(np.prod(shape))
-    forth = np.bincount((prompt * size + left) * size + right, weight * outcome, cells)
-    back = np.bincount((prompt * size + right) * size + left, weight * (1 - outcome), cells)
+    forth = sums((prompt * size + left) * size + right, weight * outcome, cells)
+    back = sums((prompt * size + right) * size + left, weight * (1 - outcome), cells)
     return (forth + back).reshape(shape)
 
 
@@ -99,25 +101,27 @@ def _mean_ratings(
     """Weighted mean rating of each item on 0..1, nan where there is none; and the weight."""
     rows = table.ratings
     placed = np.empty(len(rows.item))
-    for number, (name, source) in enumerate(table.raters):
-        mine = rows.rater == number
-        if mine.any():
-            scale = read_as["human" if source == "human" else name]
-            placed[mine] = scale.placed(rows.value[mine])
+    for name, mine in _makers(table).items():
+        placed[mine] = read_as[name].placed(rows.value[mine])
     weight = weights[rows.rater]
     with np.errstate(invalid="ignore"):
-        total = np.bincount(rows.item, weight, minlength=count)
-        return np.bincount(rows.item, weight * placed, minlength=count) / total, total
+        total = sums(rows.item, weight, count)
+        return sums(rows.item, weight * placed, count) / total, total
 
 
 def rated_values(table: Table) -> Iterator[Rated]:
     """Yield the ratings of each maker: all people answer one question, so they are one."""
-    ratings = table.ratings
-    names: dict[tuple[str, bool], list[int]] = {}
-    for number, (name, source) in enumerate(table.raters):
-        human = source == SOURCES[0]
-        names.setdefault(("human" if human else name, human), []).append(number)
-    for (name, human), raters in names.items():
-        mine = ratings.where(np.isin(ratings.rater, raters))
-        if len(mine.item):
-            yield Rated(name, human, mine.value, [table.judgment_ids[j] for j in mine.judgment])
+    for name, mine in _makers(table).items():
+        rows = table.ratings.where(mine)
+        ids = [table.judgment_ids[row] for row in rows.judgment.tolist()]
+        yield Rated(name, name == PEOPLE, rows.value, ids)
+
+
+def _makers(table: Table) -> dict[str, Ints]:
+    """Rows of the ratings of each maker that made any."""
+    labels = [kind if kind == PEOPLE else f"{kind} {name}" for name, kind in table.raters]
+    names = sorted(set(labels))
+    place = {name: number for number, name in enumerate(names)}
+    number = np.array([place[label] for label in labels], np.int64)[table.ratings.rater]
+    rows = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number)))
+    return {name: mine for name, mine in zip(names, rows, strict=False) if len(mine)}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from prefkit.config import PairsConfig
 from prefkit.pairs.check import text_key
+from prefkit.pairs.columns import equals, places
 from prefkit.pairs.opinions import Opinions
 from prefkit.records import Candidate, Dropped
 
@@ -53,13 +54,13 @@ def sift(
         candidates: All of known prompts.
         config: The `[pairs]` table.
     """
-    prompt = _places(opinions.said["prompt"], list(prompts))
-    candidate = _places(opinions.scores["candidate"], [c.id for c in candidates])
+    prompt = places(opinions.said["prompt"], list(prompts))
+    candidate = places(opinions.scores["candidate"], [c.id for c in candidates])
     dropped: list[Dropped] = []
     alive = np.ones(len(opinions), bool)
     for fault in _faults(opinions, prompt, candidate, prompts, candidates, config):
         _drop(fault, opinions, alive, dropped)
-    people = _text_mask(opinions, "source", "human") & alive
+    people = equals(opinions.said["source"], "human") & alive
     beside = _at(prompt, people, len(prompts)) & ~people & alive
     if config.beside_people == "leave-out":
         _drop(
@@ -139,14 +140,14 @@ def _faults(
     faults = [
         Fault(
             status,
-            _text_mask(opinions, "status", status),
+            equals(said["status"], status),
             lambda row: f"{said['source'][row]} {said['annotator'][row]}",
         )
         for status in ("discarded", "draft", "skipped", "unscored")
     ]
     left_out = [kind for kind in ("human", "judge", "rule") if kind not in config.sources]
     faults += [
-        Fault("source-left-out", _text_mask(opinions, "source", kind), lambda _, kind=kind: kind)
+        Fault("source-left-out", equals(said["source"], kind), lambda _, kind=kind: kind)
         for kind in left_out
     ]
     return [
@@ -174,19 +175,3 @@ def _drop(fault: Fault, opinions: Opinions, alive: Bools, dropped: list[Dropped]
 def _at(prompt: Ints, some: Bools, prompts: int) -> Bools:
     """Whether the prompt of each judgment has one of `some`."""
     return (np.bincount(prompt[some], minlength=prompts + 1) > 0)[prompt]
-
-
-def _text_mask(opinions: Opinions, column: str, word: str) -> Bools:
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.equal(opinions.said[column], word).to_numpy(), bool)
-
-
-def _places(column, names: Sequence[str]) -> Ints:  # noqa: ANN001
-    """Number of each name; -1 for one that is not there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    known = pa.array(names, pa.string())
-    found = pc.fill_null(pc.index_in(column, value_set=known), -1)
-    return found.to_numpy().astype(np.int64)

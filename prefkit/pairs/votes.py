@@ -2,13 +2,18 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prefkit.pairs.columns import codes, sums
 from prefkit.pairs.items import Items
 from prefkit.pairs.sift import STAGE, Sifted
 from prefkit.records import Candidate, Dropped
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -106,9 +111,7 @@ def tabulate(
     """
     said = sifted.opinions.said
     raters, rater = _raters(said)
-    source = np.zeros(len(rater), np.int64)
-    for place, (_, kind) in enumerate(raters):
-        source[rater == place] = SOURCES.index(kind)
+    source = np.array([SOURCES.index(kind) for _, kind in raters], np.int64)[rater]
     entries = _entries(sifted, candidates, items)
     edits = _edits(sifted, items, written, entries)
     share = _shares(len(rater), entries, edits)
@@ -165,18 +168,15 @@ class _Entries:
 Edit = tuple[int, int, frozenset[int]]  # judgment, its item, items it betters
 
 
-def _raters(said) -> tuple[tuple[tuple[str, str], ...], Ints]:  # noqa: ANN001
-    import pyarrow.compute as pc
-
-    names = pc.binary_join_element_wise(said["annotator"], said["source"], "\0")
-    coded = names.combine_chunks().dictionary_encode()
-    words = coded.dictionary.to_pylist()
-    order = sorted(range(len(words)), key=words.__getitem__)
-    place = np.empty(len(words), np.int64)
-    place[order] = np.arange(len(words))
-    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    raters = tuple(tuple(words[n].rsplit("\0", 1)) for n in order)
-    return raters, place[codes]
+def _raters(said: "pa.Table") -> tuple[tuple[tuple[str, str], ...], Ints]:
+    names, name = codes(said["annotator"])
+    kinds, kind = codes(said["source"])
+    both, number = np.unique(name * len(kinds) + kind, return_inverse=True)
+    found = [(names[one // len(kinds)], kinds[one % len(kinds)]) for one in both.tolist()]
+    order = sorted(range(len(found)), key=found.__getitem__)
+    place = np.empty(len(found), np.int64)
+    place[order] = np.arange(len(found))
+    return tuple(found[one] for one in order), place[number]
 
 
 def _entries(sifted: Sifted, candidates: list[Candidate], items: Items) -> _Entries:
@@ -192,7 +192,8 @@ def _entries(sifted: Sifted, candidates: list[Candidate], items: Items) -> _Entr
     new = np.ones(len(item), bool)
     new[1:] = (np.diff(judgment) != 0) | (np.diff(way) != 0) | (np.diff(item) != 0)
     group = np.cumsum(new) - 1
-    mean = np.bincount(group, value) / np.bincount(group) if len(group) else value
+    count = int(new.sum())
+    mean = sums(group, value, count) / np.bincount(group, minlength=count)
     return _Entries(judgment[new], way[new], item[new], mean)
 
 
@@ -251,12 +252,14 @@ def _edited(edits: list[Edit]) -> Rows:
         for row, item, below in edits
         for other in sorted(below)
     ]
-    columns = list(zip(*rows, strict=True)) or [()] * 5
-    kinds = (np.int64, np.int64, np.float64, np.int64, np.int64)
-    left, right, outcome, judgment, way = (
-        np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)
+    left, right, outcome, judgment, way = list(zip(*rows, strict=True)) or [()] * 5
+    return (
+        np.array(left, np.int64),
+        np.array(right, np.int64),
+        np.array(outcome, np.float64),
+        np.array(judgment, np.int64),
+        np.array(way, np.int64),
     )
-    return left, right, outcome, judgment, way
 
 
 def _last_words(rows: Comparisons) -> tuple[Comparisons, Ints]:

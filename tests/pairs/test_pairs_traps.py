@@ -48,7 +48,7 @@ def test_ultrafeedback_a_score_of_1_is_never_read_as_a_10():
         votes.append(rated(pair, *scores))
     made = make_pairs(ASKED, candidates, votes, ANY)
     assert [sides(pair)[0] for pair in made.pairs] == ["other", "one", "one"]
-    assert (made.scales["gpt-4"].worst, made.scales["gpt-4"].best) == (1, 10)
+    assert (made.scales["judge gpt-4"].worst, made.scales["judge gpt-4"].best) == (1, 10)
 
 
 def test_tulu_3_an_unparsable_rating_is_unscored_and_never_minus_one_in_a_mean():
