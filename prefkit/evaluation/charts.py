@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-WIDTH = 720.0
+from prefkit.evaluation.drawing import WIDTH, Axis, dot, line, nice, svg, text
+
 ROW = 36.0
 
 
@@ -57,24 +58,24 @@ def forest(title: str, unit: str, changes: Sequence[Change], digits: int = 1) ->
     left, right, top = 232.0, 196.0, 8.0
     height = top + ROW * len(changes) + 34
     ends = [x for c in changes for x in (c.value, c.low, c.high) if x is not None]
-    axis = _Axis(min(0.0, *ends), max(0.0, *ends), left, WIDTH - right)
+    axis = Axis(min(0.0, *ends), max(0.0, *ends), left, WIDTH - right)
     parts = [_grid(axis, top, top + ROW * len(changes), unit)]
     for number, change in enumerate(changes):
         parts.append(_forest_row(change, axis, top + ROW * (number + 0.5), unit, digits))
-    return _svg(title, height, parts)
+    return svg(title, height, parts)
 
 
-def _forest_row(change: Change, axis: "_Axis", y: float, unit: str, digits: int) -> str:
+def _forest_row(change: Change, axis: Axis, y: float, unit: str, digits: int) -> str:
     hint = {"higher": "more is better", "lower": "less is better"}.get(change.better, "")
     said = f"{change.value:+.{digits}f} {unit}"
     parts = [
-        _text(0, y - 2, change.label, "label"),
-        _text(0, y + 10, " · ".join(filter(None, (hint, f"n = {change.n}"))), "faint"),
+        text(0, y - 2, change.label, "label"),
+        text(0, y + 10, " · ".join(filter(None, (hint, f"n = {change.n}"))), "faint"),
     ]
     if change.low is not None and change.high is not None:
-        parts.append(_line(axis(change.low), y, axis(change.high), y, f"whisker {change.tone}"))
+        parts.append(line(axis(change.low), y, axis(change.high), y, f"whisker {change.tone}"))
         parts += [
-            _line(axis(end), y - 4, axis(end), y + 4, f"whisker {change.tone}")
+            line(axis(end), y - 4, axis(end), y + 4, f"whisker {change.tone}")
             for end in (change.low, change.high)
         ]
         between = f"{change.low:+.{digits}f} to {change.high:+.{digits}f}"
@@ -83,10 +84,10 @@ def _forest_row(change: Change, axis: "_Axis", y: float, unit: str, digits: int)
     if change.margin is not None:
         x = axis(-change.margin)
         if axis.start <= x <= axis.end:
-            parts.append(_line(x, y - 9, x, y + 9, "margin"))
-    parts.append(_dot(axis(change.value), y, 4.5, change.tone))
-    parts.append(_text(WIDTH, y - 2, said, f"value {change.tone}", "end"))
-    parts.append(_text(WIDTH, y + 10, between, "faint", "end"))
+            parts.append(line(x, y - 9, x, y + 9, "margin"))
+    parts.append(dot(axis(change.value), y, 4.5, change.tone))
+    parts.append(text(WIDTH, y - 2, said, f"value {change.tone}", "end"))
+    parts.append(text(WIDTH, y + 10, between, "faint", "end"))
     return "".join(parts)
 
 
@@ -110,7 +111,7 @@ def win_bar(title: str, shares: Sequence[tuple[str, int, str]]) -> str:
             f'height="34" rx="3"><title>{escape(f"{label}: {count} of {total}")}</title></rect>'
         )
         if width > 22 + 7 * len(str(count)):
-            parts.append(_text(x + width / 2, 26, str(count), f"on-bar {tone}", "middle"))
+            parts.append(text(x + width / 2, 26, str(count), f"on-bar {tone}", "middle"))
         x += width
     legend, x = [], 0.0
     for label, count, tone in (share for share in shares if share[1]):
@@ -118,9 +119,9 @@ def win_bar(title: str, shares: Sequence[tuple[str, int, str]]) -> str:
             f'<rect class="bar {tone}" x="{x:.1f}" y="51" width="10" height="10" rx="2"/>'
         )
         words = f"{label} {count} ({count / total:.0%})"
-        legend.append(_text(x + 15, 60, words, "label"))
+        legend.append(text(x + 15, 60, words, "label"))
         x += 36 + 6.6 * len(words)
-    return _svg(title, 68, parts + legend)
+    return svg(title, 68, parts + legend)
 
 
 def scatter(title: str, x_label: str, y_label: str, points: Sequence[tuple[float, float]]) -> str:
@@ -131,25 +132,25 @@ def scatter(title: str, x_label: str, y_label: str, points: Sequence[tuple[float
     values = [v for point in points for v in point]
     low, high = min(values), max(values)
     pad = (high - low) * 0.06 or 0.5
-    across = _Axis(low - pad, high + pad, left, left + size)
-    up = _Axis(low - pad, high + pad, top + size, top)
+    across = Axis(low - pad, high + pad, left, left + size)
+    up = Axis(low - pad, high + pad, top + size, top)
     parts = [f'<rect class="frame" x="{left}" y="{top}" width="{size}" height="{size}"/>']
     for tick in across.ticks(5):
-        parts.append(_line(across(tick), top, across(tick), top + size, "grid"))
-        parts.append(_line(left, up(tick), left + size, up(tick), "grid"))
-        parts.append(_text(across(tick), top + size + 15, f"{tick:g}", "faint", "middle"))
-        parts.append(_text(left - 6, up(tick) + 4, f"{tick:g}", "faint", "end"))
+        parts.append(line(across(tick), top, across(tick), top + size, "grid"))
+        parts.append(line(left, up(tick), left + size, up(tick), "grid"))
+        parts.append(text(across(tick), top + size + 15, f"{tick:g}", "faint", "middle"))
+        parts.append(text(left - 6, up(tick) + 4, f"{tick:g}", "faint", "end"))
     first, last = across.low, across.high
-    parts.append(_line(across(first), up(first), across(last), up(last), "diagonal"))
+    parts.append(line(across(first), up(first), across(last), up(last), "diagonal"))
     for x, y in points:
         tone = "good" if y < x else "bad" if y > x else "unclear"
-        parts.append(_dot(across(x), up(y), 4, f"{tone} soft"))
-    parts.append(_text(left + size / 2, top + size + 33, x_label, "label", "middle"))
+        parts.append(dot(across(x), up(y), 4, f"{tone} soft"))
+    parts.append(text(left + size / 2, top + size + 33, x_label, "label", "middle"))
     parts.append(
         f'<text class="label" text-anchor="middle" transform="translate(13 {top + size / 2:.0f}) '
         f'rotate(-90)">{escape(y_label)}</text>'
     )
-    return _svg(title, top + size + 40, parts, width=left + size + 12)
+    return svg(title, top + size + 40, parts, width=left + size + 12)
 
 
 def histogram(title: str, x_label: str, base: Sequence[float], tuned: Sequence[float]) -> str:
@@ -158,19 +159,19 @@ def histogram(title: str, x_label: str, base: Sequence[float], tuned: Sequence[f
         return ""
     size, left, top, tall = 300.0, 34.0, 26.0, 284.0
     high = max(*base, *tuned, 1.0)
-    step = _nice(high / 10)
+    step = nice(high / 10)
     bins = max(1, math.ceil((high + 1e-9) / step))
-    across = _Axis(0, bins * step, left, left + size)
+    across = Axis(0, bins * step, left, left + size)
     counts = [
         [_count(side, i * step, step, i == bins - 1) for i in range(bins)] for side in (base, tuned)
     ]
     most = max(max(side) for side in counts)
-    up = _Axis(0, most * 1.05, top + tall, top)
+    up = Axis(0, most * 1.05, top + tall, top)
     parts = []
     for tick in up.ticks(4):
         if tick == int(tick):
-            parts.append(_line(left, up(tick), left + size, up(tick), "grid"))
-            parts.append(_text(left - 6, up(tick) + 4, f"{tick:g}", "faint", "end"))
+            parts.append(line(left, up(tick), left + size, up(tick), "grid"))
+            parts.append(text(left - 6, up(tick) + 4, f"{tick:g}", "faint", "end"))
     width = size / bins
     for i, count in enumerate(counts[1]):
         parts.append(
@@ -182,15 +183,15 @@ def histogram(title: str, x_label: str, base: Sequence[float], tuned: Sequence[f
         path.append(f"V {up(count):.1f} H {left + (i + 1) * width:.1f}")
     parts.append(f'<path class="outline" d="{" ".join(path)} V {up(0):.1f}"/>')
     parts += [
-        _text(across(tick), top + tall + 15, f"{tick:g}", "faint", "middle")
+        text(across(tick), top + tall + 15, f"{tick:g}", "faint", "middle")
         for tick in across.ticks(5)
     ]
     parts.append('<rect class="bar tuned" x="34" y="4" width="10" height="10" rx="2"/>')
-    parts.append(_text(49, 13, "tuned", "label"))
+    parts.append(text(49, 13, "tuned", "label"))
     parts.append('<rect class="outline" x="100" y="4" width="10" height="10" rx="2"/>')
-    parts.append(_text(115, 13, "base", "label"))
-    parts.append(_text(left + size / 2, top + tall + 33, x_label, "label", "middle"))
-    return _svg(title, top + tall + 40, parts, width=left + size + 12)
+    parts.append(text(115, 13, "base", "label"))
+    parts.append(text(left + size / 2, top + tall + 33, x_label, "label", "middle"))
+    return svg(title, top + tall + 40, parts, width=left + size + 12)
 
 
 def waterfall(title: str, label: str, values: Sequence[float]) -> str:
@@ -199,12 +200,12 @@ def waterfall(title: str, label: str, values: Sequence[float]) -> str:
         return ""
     left, top, tall = 46.0, 10.0, 150.0
     ordered = sorted(values, reverse=True)
-    axis = _Axis(min(0.0, *ordered), max(0.0, *ordered), top + tall, top)
+    axis = Axis(min(0.0, *ordered), max(0.0, *ordered), top + tall, top)
     width = (WIDTH - left) / len(ordered)
     parts = []
     for tick in axis.ticks(5):
-        parts.append(_line(left, axis(tick), WIDTH, axis(tick), "grid"))
-        parts.append(_text(left - 6, axis(tick) + 4, f"{tick:g}", "faint", "end"))
+        parts.append(line(left, axis(tick), WIDTH, axis(tick), "grid"))
+        parts.append(text(left - 6, axis(tick) + 4, f"{tick:g}", "faint", "end"))
     for i, value in enumerate(ordered):
         y = min(axis(value), axis(0))
         tall_bar = max(abs(axis(value) - axis(0)), 0.8)
@@ -214,70 +215,22 @@ def waterfall(title: str, label: str, values: Sequence[float]) -> str:
             f'width="{max(min(width - 1, 44), 0.6):.1f}" height="{tall_bar:.1f}">'
             f"<title>{value:+.3f}</title></rect>"
         )
-    parts.append(_line(left, axis(0), WIDTH, axis(0), "zero"))
-    parts.append(_text(left, top + tall + 22, label, "label"))
-    return _svg(title, top + tall + 30, parts)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Axis:
-    """Maps [low, high] to pixels [start, end]."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        span = (self.high - self.low) or 1.0
-        return self.start + (value - self.low) / span * (self.end - self.start)
-
-    def ticks(self, about: int) -> list[float]:
-        step = _nice((self.high - self.low) / about)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [round(i * step, 10) for i in range(first, last + 1)]
-
-
-def _nice(step: float) -> float:
-    """The next of 1, 2, 5, 10, … times a power of ten."""
-    if step <= 0 or not math.isfinite(step):
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(step))
-    return next(m * power for m in (1, 2, 5, 10) if m * power >= step * (1 - 1e-9))
+    parts.append(line(left, axis(0), WIDTH, axis(0), "zero"))
+    parts.append(text(left, top + tall + 22, label, "label"))
+    return svg(title, top + tall + 30, parts)
 
 
 def _count(values: Sequence[float], start: float, step: float, last: bool) -> int:
     return sum(start <= v < start + step or (last and v >= start + step) for v in values)
 
 
-def _grid(axis: _Axis, top: float, bottom: float, unit: str) -> str:
+def _grid(axis: Axis, top: float, bottom: float, unit: str) -> str:
     parts = []
     for tick in axis.ticks(5):
         style = "zero" if tick == 0 else "grid"
-        parts.append(_line(axis(tick), top, axis(tick), bottom, style))
+        parts.append(line(axis(tick), top, axis(tick), bottom, style))
         parts.append(
-            _text(axis(tick), bottom + 16, f"{tick:+g}" if tick else "0", "faint", "middle")
+            text(axis(tick), bottom + 16, f"{tick:+g}" if tick else "0", "faint", "middle")
         )
-    parts.append(_text(axis.end + 10, bottom + 16, unit, "faint"))
+    parts.append(text(axis.end + 10, bottom + 16, unit, "faint"))
     return "".join(parts)
-
-
-def _svg(title: str, height: float, parts: Sequence[str], width: float = WIDTH) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
-    )
-
-
-def _text(x: float, y: float, words: str, style: str, anchor: str = "start") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text class="{style}" {place}>{escape(words)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
-    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _dot(x: float, y: float, radius: float, style: str) -> str:
-    return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"/>'

@@ -224,8 +224,12 @@ def paired_shares(before: Sequence[bool], after: Sequence[bool], level: float = 
     Their Laplace-adjusted Wald interval keeps a width when no item changed, where a bootstrap
     would collapse to a point and call it proof.
     """
-    n = len(before)
     lost, gained = discordant(before, after)
+    return paired_counts(lost, gained, len(before), level)
+
+
+def paired_counts(lost: int, gained: int, n: int, level: float = LEVEL) -> Estimate:
+    """`paired_shares` of counts: items that were lost, that were gained, and all of them."""
     method = f"Bonett-Price {level:.0%}, paired"
     if n == 0:
         return Estimate(math.nan, 0, method=method)

@@ -1,7 +1,6 @@
 """Who beats whom by weight of votes, and where majorities go round in a circle."""
 
 import dataclasses
-from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from prefkit.pairs.columns import sums
 from prefkit.pairs.items import Items
 from prefkit.pairs.raters import one_vote_each
+from prefkit.pairs.rounds import rounds, shortest
 from prefkit.pairs.votes import Comparisons, Table
 from prefkit.records import Conflict
 
@@ -108,33 +108,18 @@ def circles(found: Majorities, table: Table, items: Items, strength: Floats) -> 
         items: Of the prompts.
         strength: Of each item: what the circle's votes are held against.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     ahead = 2 * found.for_left - found.total
     won = np.where(ahead > 0, found.left, found.right)[ahead != 0]
     lost = np.where(ahead > 0, found.right, found.left)[ahead != 0]
-    of = np.full(len(items), -1)
-    if not len(won):
-        return Circles(of, (), 0)
-    graph = coo_array((np.ones(len(won), bool), (won, lost)), shape=(len(items),) * 2)
-    _, label = connected_components(graph.tocsr(), connection="strong")
-    inside = np.bincount(label)[label] > 1
-    of[inside] = np.unique(label[inside], return_inverse=True)[1]
-    beats: dict[int, list[int]] = {}
-    for winner, loser in zip(won.tolist(), lost.tolist(), strict=True) if inside.any() else ():
-        if of[winner] >= 0 and of[winner] == of[loser]:
-            beats.setdefault(winner, []).append(loser)
-    members: dict[int, list[int]] = {}
-    for item in np.flatnonzero(inside).tolist():
-        members.setdefault(int(of[item]), []).append(item)
+    around = rounds(won, lost, len(items))
+    of, members = around.of, around.members
     amounts, raters = _against_the_order(found, of, strength, len(members))
     conflicts = [
-        _conflict(group, beats, items, table, amounts[number], raters.get(number, set()))
+        _conflict(group, around.beats, items, table, amounts[number], raters.get(number, set()))
         for number, group in members.items()
     ]
     conflicts.sort(key=lambda one: (-one.amount, one.prompt_id, one.detail))
-    return Circles(of, tuple(conflicts), len(np.unique(items.prompt[inside])))
+    return Circles(of, tuple(conflicts), len(np.unique(items.prompt[of >= 0])))
 
 
 def _against_the_order(
@@ -164,7 +149,7 @@ def _conflict(
     amount: float,
     raters: set[int],
 ) -> Conflict:
-    around = _shortest(group, beats)
+    around = shortest(group, beats)
     names = [items.candidates[item].id for item in (*around, around[0])]
     size = len(group)
     return Conflict(
@@ -174,28 +159,3 @@ def _conflict(
         detail=f"{' beats '.join(names)} ({size} completions go round)",
         annotators=tuple(sorted({table.raters[rater][0] for rater in raters})),
     )
-
-
-def _shortest(group: list[int], beats: dict[int, list[int]]) -> list[int]:
-    """A shortest circle: the first found, beginning with its smallest item."""
-    for one in group:
-        for other in beats[one]:
-            for third in beats[other]:
-                if one in beats[third]:
-                    return [one, other, third]
-    best: list[int] = []
-    for first in group:
-        came: dict[int, int] = {}
-        queue = deque([first])
-        while queue and first not in came:
-            item = queue.popleft()
-            for loser in beats.get(item, ()):
-                if loser not in came:
-                    came[loser] = item
-                    queue.append(loser)
-        path = [came[first]]
-        while path[-1] != first:
-            path.append(came[path[-1]])
-        if not best or len(path) < len(best):
-            best = path[::-1]
-    return best
