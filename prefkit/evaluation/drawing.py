@@ -18,6 +18,7 @@ class Axis:
     end: float
 
     def __call__(self, value: float) -> float:
+        """Where a value lies."""
         span = (self.high - self.low) or 1.0
         return self.start + (value - self.low) / span * (self.end - self.start)
 
