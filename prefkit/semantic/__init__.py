@@ -1,0 +1,1 @@
+"""Texts that mean the same, and texts unlike all others, by their embeddings."""

@@ -1,0 +1,56 @@
+"""Hashed TF-IDF with truncated SVD, fitted on the texts themselves.
+
+It needs no model. It is lexical: texts are near because they share words, or words that often
+stand together here. A paraphrase in other words is not found.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEATURES: Final = 1 << 18  # of the hash; two words rarely meet in one
+DIMENSIONS: Final = 128
+SEED: Final = 0
+
+
+class Tfidf:
+    """See `embedders.Embedder`.
+
+    Attributes:
+        name: tfidf.
+        digest: Raised when the method changes.
+        whole: True: words are weighed by how many of the given texts hold them.
+        limit: 0: it reads all of a text.
+    """
+
+    name = "tfidf"
+    digest = "hashed-tfidf-svd-1"
+    whole = True
+    limit = 0
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.encode`; the order of the texts does not matter."""
+        from prefkit.semantic.embedders import unit_rows
+
+        if not texts:
+            return np.zeros((0, DIMENSIONS), np.float32)
+        distinct = sorted(set(texts))
+        rows = _fitted(distinct)
+        places = {text: place for place, text in enumerate(distinct)}
+        return unit_rows(rows[[places[text] for text in texts]], self.name, len(texts))
+
+
+def _fitted(texts: list[str]) -> NDArray[np.float64]:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    hashed = HashingVectorizer(
+        n_features=FEATURES, ngram_range=(1, 2), alternate_sign=False, norm=None
+    )
+    weighed = TfidfTransformer(sublinear_tf=True).fit_transform(hashed.transform(texts))
+    if len(texts) > DIMENSIONS:
+        return TruncatedSVD(DIMENSIONS, random_state=SEED).fit_transform(weighed)
+    values, axes = np.linalg.eigh((weighed @ weighed.T).toarray())  # few texts need no rounding off
+    return axes * np.sqrt(values.clip(min=0.0))
