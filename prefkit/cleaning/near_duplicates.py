@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefkit.cleaning.kernels import graph, sets
-from prefkit.cleaning.kernels.pairs import NEXT, RUN, Proposed, pairs_of_equal
+from prefkit.cleaning.kernels.pairs import NEXT, RUN, Proposed, distinct, pairs_of_equal
 from prefkit.cleaning.kernels.sketches import LONG, Functions, Sketches, sketches
 from prefkit.cleaning.kernels.texts import Texts, as_texts
 from prefkit.cleaning.kernels.threads import in_threads
@@ -157,7 +157,7 @@ def propose(key: Hashes, row: Indices, order: Hashes) -> Proposed:
     one, other = places[left], places[right]
     different = one != other
     codes = np.minimum(one, other)[different] * len(rows) + np.maximum(one, other)[different]
-    codes = np.unique(codes)
+    codes = distinct(codes)
     return Proposed(rows[codes // len(rows)], rows[codes % len(rows)], complete)
 
 
@@ -269,8 +269,8 @@ def _candidates(blocks: Sequence[Sketches], size: int) -> tuple[Indices, Indices
         gathered.append(rows[left] * size + rows[right])
         held += len(left)
         if held > GATHERED:
-            gathered, held = [np.unique(np.concatenate(gathered))], 0
-    codes = np.unique(np.concatenate(gathered))
+            gathered, held = [distinct(np.concatenate(gathered))], 0
+    codes = distinct(np.concatenate(gathered))
     return codes // size, codes % size, complete
 
 

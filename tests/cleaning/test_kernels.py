@@ -18,6 +18,7 @@ from prefkit.cleaning.kernels.pairs import NEXT, RUN, pairs_of_equal
 from prefkit.cleaning.kernels.sets import jaccard
 from prefkit.cleaning.kernels.texts import as_texts
 from prefkit.cleaning.shingles import word_hashes
+from prefkit.cleaning.steps.table import mixed
 
 ROOT = Path(__file__).parents[2]
 # Surrogates, characters that fold to several, kana, marks, and the edges of UTF-8's lengths.
@@ -91,7 +92,7 @@ def test_an_error_in_a_thread_is_raised_where_the_result_is_taken(monkeypatch):
         list(threads.in_threads(lambda block: 1 // block, [1, 1, 0, 1]))
 
 
-keys = st.lists(st.integers(0, 5), max_size=30).map(lambda some: np.array(some, np.uint64))
+keys = st.lists(st.integers(0, 5), max_size=30).map(lambda some: mixed(np.array(some, np.uint64)))
 
 
 @given(keys)

@@ -31,20 +31,20 @@ class Proposed:
 
 
 @compiled
-def _run_end(keys: Hashes, places: Indices, begin: int) -> int:
+def _run_end(packed: Hashes, shift: np.uint64, begin: int) -> int:
     end = begin + 1
-    while end < len(places) and keys[places[end]] == keys[places[begin]]:
+    while end < len(packed) and packed[end] >> shift == packed[begin] >> shift:
         end += 1
     return end
 
 
 @compiled
-def _long_runs(keys: Hashes, places: Indices) -> tuple[int, list[tuple[int, int]]]:
+def _long_runs(packed: Hashes, shift: np.uint64) -> tuple[int, list[tuple[int, int]]]:
     """`(pairs at most, beginnings and ends of the runs over RUN)`."""
     runs = []
     pairs = begin = 0
-    while begin < len(places):
-        end = _run_end(keys, places, begin)
+    while begin < len(packed):
+        end = _run_end(packed, shift, begin)
         size = end - begin
         if size > RUN:
             runs.append((begin, end))
@@ -56,21 +56,25 @@ def _long_runs(keys: Hashes, places: Indices) -> tuple[int, list[tuple[int, int]
 
 
 @compiled
-def _pair(keys: Hashes, places: Indices, order: Hashes, left: Indices, right: Indices) -> int:
+def _pair(
+    packed: Hashes, shift: np.uint64, keys: Hashes, order: Hashes, left: Indices, right: Indices
+) -> int:
     """Write the pairs of places; how many.
 
     In a long run, rows of one signature (the lower half of `order`) are paired only under keys of
     the first band, which are odd: there they are neighbours just the same.
     """
+    places = (np.uint64(1) << shift) - np.uint64(1)
     made = begin = 0
-    while begin < len(places):
-        end = _run_end(keys, places, begin)
+    while begin < len(packed):
+        end = _run_end(packed, shift, begin)
         crowd = end - begin > RUN
-        later = not keys[places[begin]] & _ONE
-        for at in range(begin, end):
-            one = places[at]
-            for other in places[at + 1 : min(end, at + 1 + NEXT) if crowd else end]:
-                if crowd and later and (order[one] & _SIGNATURE) == (order[other] & _SIGNATURE):
+        for at in range(begin, end - 1):
+            one = np.int64(packed[at] & places)
+            later = crowd and not keys[one] & _ONE
+            for after in range(at + 1, min(end, at + 1 + NEXT) if crowd else end):
+                other = np.int64(packed[after] & places)
+                if later and (order[one] & _SIGNATURE) == (order[other] & _SIGNATURE):
                     continue
                 left[made] = min(one, other)
                 right[made] = max(one, other)
@@ -84,18 +88,34 @@ def pairs_of_equal(
 ) -> tuple[Indices, Indices, bool]:
     """Places of equal keys in pairs, and whether these are all.
 
+    Keys are told apart by their upper bits only: the lower ones make room for the place, so that
+    one sort of plain numbers brings both in order. Of a million keys 44 bits are left, and the few
+    pairs of unlike keys this adds are proposals like any other.
+
     Args:
-        keys: The lowest bit says that a key is of a text's first band.
+        keys: Well-mixed hashes; the lowest bit says that a key is of a text's first band.
         order: Gives what sorts the places of a long run.
         rows: Settles the order where `order` ties; the places themselves when unset.
     """
-    places = np.argsort(keys)
-    most, runs = _long_runs(keys, places)
+    shift = np.uint64(max(len(keys) - 1, 1).bit_length())
+    packed = keys >> shift << shift | np.arange(len(keys), dtype=np.uint64)
+    packed.sort()
+    most, runs = _long_runs(packed, shift)
     ordering = order() if runs else keys
     for begin, end in runs:
-        inside = np.sort(places[begin:end])
+        inside = (packed[begin:end] & ((_ONE << shift) - _ONE)).astype(np.int64)
         ties = inside if rows is None else rows[inside]
-        places[begin:end] = inside[np.lexsort((ties, ordering[inside]))]
+        packed[begin:end] = (packed[begin] >> shift << shift) | inside[
+            np.lexsort((ties, ordering[inside]))
+        ].astype(np.uint64)
     left, right = np.empty(most, np.int64), np.empty(most, np.int64)
-    made = _pair(keys, places, ordering, left, right)
+    made = _pair(packed, shift, keys, ordering, left, right)
     return left[:made], right[:made], not runs
+
+
+def distinct(codes: Indices) -> Indices:
+    """The distinct ones, rising; in a third of the time of `numpy.unique`, which hashes first."""
+    ordered = np.sort(codes)
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
