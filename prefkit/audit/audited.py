@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from prefkit.audit.measured import Job, Measured, hash64, measured_rows
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, row_of
-from prefkit.config import AuditConfig
+from prefkit.config import AuditConfig, CleanConfig, resolve
 from prefkit.pairs.loading import read_files
 from prefkit.records import Candidate, Chunk, Judgment, Record, content_id
 from prefkit.storage import count_rows
@@ -38,6 +39,10 @@ class Audited:
         runs: The run that the files lie in and those it was made from, nearest first; empty for a
             file outside runs.
         reference: What drift is measured against, if anything.
+        table: Numbers of every row, where they were worked out already; see `measured`.
+        bad_rows: Rows that are no records; they count nowhere else.
+        bad_rows_shown: What is wrong with some of them, each with file and line.
+        others: Kinds of records that lie there too and are not audited.
     """
 
     kind: str
@@ -50,6 +55,10 @@ class Audited:
     splits: Mapping[str, int] = dataclasses.field(default_factory=dict)
     runs: tuple[Path, ...] = ()
     reference: "Audited | None" = None
+    table: Measured | None = None
+    bad_rows: int = 0
+    bad_rows_shown: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -67,6 +76,15 @@ class Audited:
     def sample(self) -> tuple[Row, ...]:
         """At most `config.sample` of `records`, for what looks into every text."""
         return self.records[: self.config.sample]
+
+    @functools.cached_property
+    def measured(self) -> Measured:
+        """Numbers of every row, held or not."""
+        if self.table is not None:
+            return self.table
+        clean = resolve(CleanConfig, file=self.workspace.config_file)
+        job = Job(self.kind, self.config, clean, self.workspace, self.rows)
+        return Measured(measured_rows(enumerate(self.records, start=1), job))
 
     @functools.cached_property
     def judgments(self) -> tuple[Judgment, ...]:
@@ -111,7 +129,7 @@ def audited_of(
 ) -> Audited:
     """Records in memory as what an audit takes; they are of one kind."""
     config, workspace = config or AuditConfig(), workspace or Workspace.find()
-    rows = sorted((row_of(record) for record in records), key=lambda row: place(row, config.seed))
+    rows = sorted(map(row_of, records), key=lambda row: place(row, config.seed))
     kinds = {name for name, model in KINDS.items() if any(type(r.record) is model for r in rows)}
     if len(kinds) > 1:
         raise TypeError(f"records of one kind are audited at a time, not {' and '.join(kinds)}")
@@ -120,7 +138,7 @@ def audited_of(
         splits[row.record.split or ""] = splits.get(row.record.split or "", 0) + 1
     return Audited(
         kind=kinds.pop() if kinds else "examples",
-        records=tuple(rows[: config.most_rows]),
+        records=tuple(rows),
         rows=len(rows),
         config=config,
         workspace=workspace,
@@ -129,6 +147,6 @@ def audited_of(
     )
 
 
-def place(row: Row, seed: int) -> str:
+def place(row: Row, seed: int) -> int:
     """Where a row stands among the others, whatever the order of the rows."""
-    return content_id(seed, row.record.json_line())
+    return hash64(str(seed), str(hash64(row.record.json_line())), "0")
