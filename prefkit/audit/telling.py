@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 
 from prefkit.audit.sections import Figure, Table, Unit
+from prefkit.cleaning.rules.contract import SNIPPET, clip
+from prefkit.cleaning.rules.private import personal_in, secrets_in
 from prefkit.evaluation.statistics import Estimate
 
 MOST = 30  # rows of a table that a person reads
+LOOKED_AT = 20 * SNIPPET  # characters in which what is private is looked for
 LISTED = 10_000  # entries of a list in audit.json
 
 
@@ -70,3 +73,11 @@ def with_interval(estimate: Estimate) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 pair`, `2,000 pairs`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def shown(text: str) -> str:
+    """The beginning of a text on one line; personal data and secrets in it are masked."""
+    seen = text[:LOOKED_AT]
+    for found in (*secrets_in(seen), *personal_in(seen)):
+        seen = seen.replace(found.value, f"{found.value[:1]}…")
+    return clip(seen)
