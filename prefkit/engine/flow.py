@@ -44,13 +44,14 @@ class Flow:
         function: Callable[..., Made],
         inputs: Sequence[Any],  # Parts, tuples of Parts, or whatever the function takes
         *shared: Any,  # given to every call
+        note: Callable[[int], str] | None = None,
     ) -> list[Part]:
         """One part for every input: `function(input, *shared)`.
 
         A `Part` is handed to the function as a table; so are the Parts in a tuple, as several
-        arguments.
+        arguments. `note` says what to show beside the progress after so many inputs.
         """
-        self._make(step, function, inputs, shared)
+        self._make(step, function, inputs, shared, note)
         return [Part((str(self._file(step, number)),)) for number in range(len(inputs))]
 
     def shuffle(
@@ -100,6 +101,7 @@ class Flow:
         function: Callable[..., Made],
         inputs: Sequence[Any],  # as in map
         shared: tuple[Any, ...],
+        note: Callable[[int], str] | None = None,
     ) -> None:
         calls = [
             functools.partial(_task, function, entry, shared, self._file(step, number))
@@ -112,8 +114,8 @@ class Flow:
                 pass
         elif left:
             with console.progress(step.replace("-", " "), len(left), if_long=True) as bar:
-                for _ in self.engine.run(left, _is_made):
-                    bar.advance()
+                for done, _ in enumerate(self.engine.run(left, _is_made), start=1):
+                    bar.advance(note=note(done) if note else "")
 
 
 def _is_made(call: Call) -> bool:
