@@ -4,7 +4,6 @@ A dictionary with free keys is a column of JSON (Arrow's and Parquet's JSON type
 reads as such): no key is lost, and none is made up for the other rows.
 """
 
-import itertools
 import json
 import types
 import typing
@@ -38,12 +37,17 @@ def table_of(rows: Rows, model: type[BaseModel]) -> "pa.Table":
     return pa.table(columns, list(model.model_fields))
 
 
-def parquet_rows(path: Path, groups: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet file, a batch of them in memory at a time.
+def parquet_rows(
+    path: Path, groups: Sequence[int] | None = None, first: int = 1
+) -> Iterator[tuple[int, dict[str, Any] | PrefkitError]]:
+    """Yield `(row number, row)` of a Parquet file; in place of a row that is no text its error.
+
+    A batch of rows is in memory at a time.
 
     Args:
         path: The file.
         groups: Only these of its row groups.
+        first: Number of the first row of these.
 
     Raises:
         PrefkitError: It cannot be read as Parquet.
@@ -53,15 +57,45 @@ def parquet_rows(path: Path, groups: Sequence[int] | None = None) -> Iterator[di
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            _refuse_twins(path, file.schema_arrow.names)
             coded = [field.name for field in file.schema_arrow if field.type == pa.json_()]
-            batches = (
-                batch.to_pylist(maps_as_pydicts="strict")
-                for batch in file.iter_batches(row_groups=groups)
-            )
-            for row in itertools.chain.from_iterable(batches):
-                yield row | {name: json.loads(row[name]) for name in coded if row[name]}
+            for batch in file.iter_batches(row_groups=groups):
+                yield from enumerate(_of_batch(batch, coded, f"{path}:", first), start=first)
+                first += len(batch)
     except (OSError, ValueError) as error:
         raise PrefkitError(f"{path}: cannot be read as parquet: {error}") from error
+
+
+def _refuse_twins(path: Path, names: Sequence[str]) -> None:
+    twins = {name for name in names if names.count(name) > 1}
+    if twins:
+        raise PrefkitError(
+            f"{path}: several columns are called `{min(twins)}`.", hint="Give each its own name."
+        )
+
+
+def _of_batch(
+    batch: "pa.RecordBatch", coded: Sequence[str], path: str, first: int
+) -> Iterator[dict[str, Any] | PrefkitError]:
+    try:
+        rows = batch.to_pylist(maps_as_pydicts="strict")
+    except (ValueError, KeyError):  # not UTF-8, or a map with a key twice: which row is it?
+        rows = [_of_row(batch.slice(at, 1), f"{path}{first + at}") for at in range(len(batch))]
+    for row in rows:
+        if isinstance(row, dict) and coded:
+            row |= {name: json.loads(row[name]) for name in coded if row[name]}
+        yield row
+
+
+def _of_row(row: "pa.RecordBatch", where: str) -> dict[str, Any] | PrefkitError:
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            column.to_pylist(maps_as_pydicts="strict")
+        except UnicodeDecodeError as error:
+            return PrefkitError(f"{where}: `{name}`: not UTF-8 (byte {error.start} of the text).")
+        except (ValueError, KeyError) as error:
+            return PrefkitError(f"{where}: `{name}`: cannot be read: {error}.")
+    return row.to_pylist(maps_as_pydicts="strict")[0]
 
 
 def _type(annotation: Any) -> "pa.DataType":  # a typing construct

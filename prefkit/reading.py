@@ -4,7 +4,6 @@ Rows of ours carry `metadata` and are held to their fields strictly. Other peopl
 more columns: these go into `metadata` as text, unless one looks like a misspelt field.
 """
 
-import csv
 import dataclasses
 import difflib
 import json
@@ -17,11 +16,10 @@ from prefkit.errors import PrefkitError
 from prefkit.manifest import Input
 from prefkit.records import Example, PreferencePair, Record, Split
 from prefkit.storage import read_json_lines, read_rows, validated
+from prefkit.tabular import TABULAR, CsvRows, Row, json_rows
 from prefkit.workspace import Workspace, stream_files
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
-Row = dict[str, Any]  # one JSON object of unknown make
-TABULAR = (".json", ".csv", ".parquet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,27 +112,16 @@ def tabular(path: Path) -> Iterator[tuple[int, Row]]:
     """Yield `(row number, row)` of a JSON, CSV or Parquet file.
 
     Raises:
-        PrefkitError: It cannot be read as what its name says.
+        PrefkitError: It cannot be read as what its name says, or a row of it cannot.
     """
-    try:
-        if path.suffix.lower() == ".json":
-            yield from enumerate(_json_rows(path), start=1)
-        elif path.suffix.lower() == ".csv":
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                for row in reader:
-                    yield reader.line_num, {k: v for k, v in row.items() if v not in (None, "")}
-        else:
-            yield from read_rows(path)
-    except (OSError, ValueError, csv.Error) as error:
-        raise PrefkitError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
-
-
-def _json_rows(path: Path) -> list[Row]:
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise PrefkitError(f"{path}: expected a JSON array of objects.")
-    return rows
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        yield from read_rows(path)
+        return
+    for number, row in CsvRows(path) if suffix == ".csv" else json_rows(path):
+        if isinstance(row, PrefkitError):
+            raise row
+        yield number, row
 
 
 def _is_hub_id(source: str, workspace: Workspace) -> bool:
@@ -197,7 +184,7 @@ def adopt(row: Row, model: type[Record], where: str) -> Row:
         if close:
             raise PrefkitError(
                 f"{where}: `{key}` is not a field of {model.__name__}; did you mean `{close[0]}`?",
-                hint=f"A {model.__name__} has the fields: {', '.join(model.model_fields)}.",
+                hint=f"{model.__name__} has the fields {', '.join(model.model_fields)}.",
             )
     kept = {key: value for key, value in row.items() if key not in extra}
     notes = {k: v if isinstance(v, str) else json.dumps(v, default=str) for k, v in extra.items()}

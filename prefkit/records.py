@@ -52,10 +52,12 @@ def text_of(messages: Sequence[Message]) -> str:
     return "\n\n".join(message.content for message in messages)
 
 
+_canonical = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
+
+
 def content_id(*parts: Any) -> str:  # anything JSON can say
     """First 16 hex digits of the SHA-256 of `parts` as canonical JSON."""
-    canonical = json.dumps(parts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(_canonical(parts).encode()).hexdigest()[:16]
 
 
 class Record(BaseModel):

@@ -1,7 +1,7 @@
 """Files cut into slices that workers read side by side, each row with its line number.
 
-JSON lines are cut at line ends about every 8 MB, Parquet at its row groups; a CSV or JSON file is
-one slice. No row is held before its turn.
+JSON lines and CSV are cut at the ends of rows about every 8 MB, Parquet at its row groups, and no
+row is held before its turn. A JSON array is one slice, held whole.
 """
 
 import dataclasses
@@ -12,10 +12,10 @@ from typing import Any
 
 from prefkit.columns import parquet_rows
 from prefkit.errors import PrefkitError
-from prefkit.reading import TABULAR, tabular
 from prefkit.storage import parsed_line, raw_lines
+from prefkit.tabular import CsvRows, json_rows
 
-SIZE = 8 << 20  # bytes of a slice of JSON lines
+SIZE = 8 << 20  # bytes of a slice of JSON lines or CSV
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Slice:
         number: Its place among all slices of a source.
         path: The file.
         rows: How many rows.
-        begin: Where they begin: a byte of JSON lines, a row group of Parquet.
+        begin: Where they begin: a byte of JSON lines or CSV, a row group of Parquet.
         end: Where they end.
         first: Line or row number of the first, from 1.
     """
@@ -45,7 +45,7 @@ def cut(files: Sequence[Path], limit: int | None = None, size: int | None = None
     Args:
         files: JSON lines, Parquet, CSV or JSON.
         limit: Only the first rows of them all.
-        size: Bytes of a slice of JSON lines, about; SIZE when unset.
+        size: Bytes of a slice of JSON lines or CSV, about; SIZE when unset.
 
     Raises:
         PrefkitError: A file cannot be read.
@@ -72,8 +72,10 @@ def _pieces(path: Path, size: int) -> Iterator[Slice]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         yield from _row_groups(path)
-    elif suffix in TABULAR:
-        yield Slice(0, str(path), sum(1 for _ in tabular(path)))
+    elif suffix == ".json":
+        yield Slice(0, str(path), sum(1 for _ in json_rows(path)))
+    elif suffix == ".csv":
+        yield from _row_ranges(path, size)
     else:
         yield from _line_ranges(path, size)
 
@@ -95,6 +97,20 @@ def _line_ranges(path: Path, size: int) -> Iterator[Slice]:
         yield Slice(0, str(path), rows, begin, place, first)
 
 
+def _row_ranges(path: Path, size: int) -> Iterator[Slice]:
+    found = CsvRows(path)
+    begin = count = 0
+    first = 1
+    for number, _ in found:
+        first = first if count else number
+        count += 1
+        if found.place - begin >= size:
+            yield Slice(0, str(path), count, begin, found.place, first)
+            begin, count = found.place, 0
+    if count:
+        yield Slice(0, str(path), count, begin, found.place, first)
+
+
 def _row_groups(path: Path) -> Iterator[Slice]:
     import pyarrow.parquet
 
@@ -112,10 +128,11 @@ def _row_groups(path: Path) -> Iterator[Slice]:
 def _rows(path: Path, piece: Slice) -> Iterator[tuple[int, dict[str, Any] | PrefkitError]]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        rows = parquet_rows(path, range(piece.begin, piece.end))
-        yield from enumerate(rows, start=piece.first)
-    elif suffix in TABULAR:
-        yield from tabular(path)
+        yield from parquet_rows(path, range(piece.begin, piece.end), piece.first)
+    elif suffix == ".json":
+        yield from json_rows(path)
+    elif suffix == ".csv":
+        yield from CsvRows(path, piece.begin, piece.end, piece.first)
     else:
         for number, line in raw_lines(path, piece.begin, piece.end, piece.first):
             try:

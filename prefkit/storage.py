@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,10 +112,12 @@ def parsed_line(path: Path, number: int, raw: bytes) -> dict[str, Any]:  # one J
     except UnicodeDecodeError as error:
         raise PrefkitError(
             f"{path}:{number}: not UTF-8 (byte {error.start} of the line).",
-            hint=f"Convert it first: `iconv -f WINDOWS-1252 -t UTF-8 {path} > fixed.jsonl`.",
+            hint=_how_to_convert(path, raw),
         ) from error
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = getattr(error, "msg", "nested too deeply")
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", "") or (
+            "nested too deeply" if isinstance(error, RecursionError) else "a number too long"
+        )
         raise PrefkitError(
             f"{path}:{number}: not valid JSON: {reason}.",
             hint="Every line must be one whole JSON object; mend or delete this line.",
@@ -125,7 +127,35 @@ def parsed_line(path: Path, number: int, raw: bytes) -> dict[str, Any]:  # one J
             f"{path}:{number}: expected a JSON object, found {type(value).__name__}.",
             hint='A record looks like {"prompt": …}, one a line.',
         )
+    if b"\\ud" in raw or b"\\uD" in raw:
+        refuse_half_characters(value, f"{path}:{number}")
     return value
+
+
+def refuse_half_characters(value: Mapping[str, Any], where: str) -> None:  # a JSON object
+    """Refuse lone surrogates, halves of a character that no file can hold as UTF-8.
+
+    Raises:
+        PrefkitError: Names the place and the field.
+    """
+    for field, held in value.items():
+        text = json.dumps([field, held], ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise PrefkitError(
+                f"{where}: `{field.encode('ascii', 'backslashreplace').decode()}`: half a "
+                f"character (U+{ord(text[error.start]):04X}), which no text can hold.",
+                hint="What wrote it cut a character in two; cut by characters, not by UTF-16 "
+                "units, or delete the half.",
+            ) from error
+
+
+def _how_to_convert(path: Path, raw: bytes) -> str:
+    if raw.startswith(b"\x1f\x8b"):
+        return f"It is compressed: `gunzip -c {path} > plain.jsonl`."
+    code = "UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+    return f"Convert it: `iconv -f {code} -t UTF-8 {path} > fixed.jsonl`."
 
 
 def raw_lines(
@@ -158,7 +188,10 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     from prefkit.columns import parquet_rows
 
-    yield from enumerate(parquet_rows(path), start=1)
+    for number, row in parquet_rows(path):
+        if isinstance(row, PrefkitError):
+            raise row
+        yield number, row
 
 
 def rows_with(path: Path, text: str) -> Iterator[dict[str, Any]]:
@@ -188,7 +221,7 @@ def validated(value: Any, model: type[Model], where: str) -> Model:  # pydantic 
     except ValidationError as error:
         raise PrefkitError(
             f"{where}: {explain(error, model)}",
-            hint=f"A {model.__name__} has the fields: {', '.join(model.model_fields)}.",
+            hint=f"{model.__name__} has the fields {', '.join(model.model_fields)}.",
         ) from error
 
 

@@ -34,6 +34,7 @@ SPACE_RUN = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
 FENCE = re.compile(r" {0,3}(```|~~~)")
 # Marks of a sentence say nothing about what is asked; signs such as + # - < % do.
 SENTENCE_MARK = re.compile("[.,;:!?\"'`´‘’‚“”„«»‹›…()\\[\\]{}¿¡、。，；：！？（）「」『』]+")
+_ASCII_MARKS = {code: " " for code in range(128) if SENTENCE_MARK.match(chr(code))}
 # Han and kana are written without spaces: one character counts as one word.
 WORD = re.compile(
     "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
@@ -76,6 +77,8 @@ def normalised(record: Cleanable) -> tuple[Cleanable | None, tuple[str, ...]]:
         The record and the changes; or None and the field of which nothing is left.
     """
     places = _places(record)
+    if all(map(_is_plain, places.values())) and all(places.values()):
+        return record, ()
     found = {place: _normalised(text) for place, text in places.items()}
     changes = tuple(dict.fromkeys(change for _, made in found.values() for change in made))
     row = row_of(record)
@@ -94,17 +97,21 @@ def normalised(record: Cleanable) -> tuple[Cleanable | None, tuple[str, ...]]:
 def _places(record: Cleanable) -> dict[str, str]:
     """Every text of a record by its place: `reference`, `prompt[0]`, `chosen[1]`."""
     places: dict[str, str] = {}
-    for field, value in record:
-        if field == "reference":
-            places[field] = value
-        elif field in ("prompt", "chosen", "rejected", "completion"):
-            places |= {f"{field}[{at}]": turn.content for at, turn in enumerate(value)}
+    held = record.__dict__
+    for field in ("prompt", "chosen", "rejected", "completion"):
+        for at, turn in enumerate(held.get(field, ())):
+            places[f"{field}[{at}]"] = turn.content
+    if "reference" in held:
+        places["reference"] = held["reference"]
     return places
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def matching_key(text: str) -> str:
     """What two texts share when they differ only in case, spacing, width or sentence marks."""
+    if _is_plain(text):  # what the steps below come to, in a third of the time
+        folded = text.lower()
+        return " ".join(folded.translate(_ASCII_MARKS).split()) or folded
     folded = unicodedata.normalize("NFKC", normalise(text)).casefold()
     return " ".join(SENTENCE_MARK.sub(" ", folded).split()) or folded
 

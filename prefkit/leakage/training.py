@@ -1,9 +1,7 @@
 """Training records slice by slice, and what of evaluation sets stands in them."""
 
-import contextlib
 import dataclasses
-import gc
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa  # noqa: TID253 - imported by what computes, never by a command's help
@@ -11,10 +9,12 @@ import pyarrow as pa  # noqa: TID253 - imported by what computes, never by a com
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, kind_of, row_of
 from prefkit.errors import PrefkitError
 from prefkit.leakage.index import Finding, Index
-from prefkit.reading import TABULAR, adopt, files_of
+from prefkit.memory import records_stay
+from prefkit.reading import adopt, files_of
 from prefkit.records import Contamination, content_id
 from prefkit.slices import Slice, cut, read
 from prefkit.storage import validated
+from prefkit.tabular import TABULAR
 from prefkit.workspace import Workspace, stream_files
 
 BATCH = 2000  # records looked at together
@@ -89,7 +89,7 @@ def scan(piece: Slice, kind: str, index: Index, workspace: Workspace) -> pa.Tabl
     batch: list[tuple[str, Row]] = []
     rows = 0
     path = workspace.show(Path(piece.path))
-    with _no_collection():
+    with records_stay():
         for where, record in records_in(piece, kind):
             if is_training(record, piece):
                 batch.append((f"{path}:{where.rpartition(':')[2]}", row_of(record)))
@@ -100,18 +100,6 @@ def scan(piece: Slice, kind: str, index: Index, workspace: Workspace) -> pa.Tabl
         hits += contaminations(batch, index)
     columns = {name: [getattr(hit, name) for hit in hits] for name in SCHEMA.names}
     return pa.table(columns, schema=SCHEMA.with_metadata({"rows": str(rows)}))
-
-
-@contextlib.contextmanager
-def _no_collection() -> Generator[None]:
-    """Records hold no cycles; looking for some takes 40 % of the time of reading them."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def contaminations(batch: Sequence[tuple[str, Row]], index: Index) -> list[Contamination]:

@@ -21,8 +21,9 @@ from prefkit.config import CleanConfig
 from prefkit.engine import Part
 from prefkit.errors import PrefkitError
 from prefkit.leakage.index import Index
+from prefkit.memory import records_stay
 from prefkit.reading import adopt
-from prefkit.records import text_of
+from prefkit.records import Example, Quote, UnpairedPreference, text_of
 from prefkit.storage import validated
 from prefkit.workspace import Workspace
 
@@ -57,18 +58,24 @@ def take_in(piece: slices.Slice, job: Job, chunks: Part, index: Index | None = N
         PrefkitError: A row is malformed and `bad_rows` says stop, or a rule failed and
             `on_rule_error` says stop.
     """
+    with records_stay():
+        return _taken_in(piece, job, chunks, index)
+
+
+def _taken_in(piece: slices.Slice, job: Job, chunks: Part, index: Index | None) -> pa.Table:
     rules = _rules(job.config.model_dump_json(), job.workspace)
     passages = _passages(chunks)
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    rows: list[dict[str, Any]] = []
     accepted: dict[int, Row] = {}
     for place, (where, value) in enumerate(slices.read(piece)):
         found, row = _seen(where, value, job, rules, passages)
         found |= {"row": piece.number << SHIFT | place, "line": int(where.rpartition(":")[2])}
         if row is not None:
             found |= _of_row(row)
-            accepted[place] = row
-        for name, column in columns.items():
-            column.append(found.get(name))
+            if index is not None:
+                accepted[place] = row
+        rows.append(found)
+    columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
     if index is not None:
         for place, detail in contaminated(accepted, index):
             if job.config.flag_only:
@@ -121,23 +128,22 @@ def _seen(
             raise
         bad = str(error).removeprefix(f"{where}: ")
         return {"came": where, "rule": "malformed", "detail": bad}, None
-    came = {
-        "came": record.id,
-        "came_name": _hash64(record.id),
-        "text": _hash64(*_texts(record)),
-    }
+    name = _hash64(record.id)
+    came = {"came": record.id, "came_name": name, "text": _hash64(*_texts(record)), "name": name}
     plain, changed = normalised(record)
     if plain is None:
         nothing = f"no visible character is left of {changed[0]}"
         return came | {"rule": "empty", "detail": nothing}, None
     row = row_of(plain)
-    quoted = list(dict.fromkeys(quote.chunk_id for quote in getattr(plain, "quotes", ())))
+    quoted = list(dict.fromkeys(quote.chunk_id for quote in _quotes(plain)))
     passage = passages.text_of(quoted)
     findings = rules.findings(row, first_only=not job.config.flag_only, passage=passage)
     drops = [] if job.config.flag_only else [f for f in findings if not rules.marks(f.rule)]
     if drops:
         return came | {"rule": drops[0].rule, "detail": drops[0].detail}, None
     flags = [f"{finding.rule}: {finding.detail}" for finding in findings]
+    if plain.id != record.id:
+        came["name"] = _hash64(plain.id)
     return came | {"quoted": quoted, "changed": ",".join(changed), "flags": flags}, row
 
 
@@ -145,7 +151,7 @@ def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
     record, answer = row.record, row.completions[0].text
     line = record.json_line()
     keys = [matching_key(completion.text) for completion in row.completions]
-    side = keys[0] > keys[-1] if len(keys) > 1 else getattr(record, "label", True)
+    side = record.label if isinstance(record, UnpairedPreference) else keys[0] > keys[-1]
     prompt_key = _digest(*itertools.chain.from_iterable(conversation_key(row.prompt)))
     return {
         "id": record.id,
@@ -153,16 +159,19 @@ def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
         "prompt": text_of(row.prompt),
         "answer": answer,
         "rejected": row.completions[1].text if len(row.completions) > 1 else None,
-        "name": _hash64(record.id),
         "tie": _hash64(line),
         "prompt_key": prompt_key,
         "whole_key": _digest(prompt_key.hex(), *sorted(keys)),
         "side": side,
         "held": record.split == "test",
-        "quotes": len(getattr(record, "quotes", ())),
+        "quotes": len(_quotes(record)),
         "split": record.split,
         "document": record.metadata.get("document_id"),
     }
+
+
+def _quotes(record: Cleanable) -> tuple[Quote, ...]:
+    return record.quotes if isinstance(record, Example) else ()
 
 
 def _texts(record: Cleanable) -> list[str]:
