@@ -85,11 +85,17 @@ class Builder:
     """Makes pairs as records, with their votes."""
 
     def __init__(
-        self, items: Items, strength: NDArray[np.float64], found: Majorities, table: Table
+        self,
+        items: Items,
+        texts: Texts,
+        strength: NDArray[np.float64],
+        found: Majorities,
+        table: Table,
     ) -> None:
+        self.found = found
         self._items = items
         self._table = table
-        self._texts = Texts(items)
+        self._texts = texts
         self._homes = items.prompt.tolist()
         self._strength = strength.tolist()
         self._start = found.start.tolist()
@@ -108,7 +114,7 @@ class Builder:
         """Every vote on the two sides, the overruled ones at weight 0."""
         ahead = 1.0 if proposal.pair[0] < proposal.pair[1] else 0.0
         return tuple(
-            Vote.model_construct(
+            Vote(
                 annotator=self._table.raters[rater][0],
                 kind="edit" if way == EDIT else SOURCES[source],
                 outcome="tie" if outcome == 0.5 else "for" if outcome == ahead else "against",
@@ -134,7 +140,7 @@ class Builder:
             bits |= 0 if overruled else 1 << source
         touched = self._table.touched
         notes = {"adjudicated": "true"} if any(row[4] for row in rows) else {}
-        return PreferencePair.model_construct(  # its parts are records already
+        return PreferencePair(
             id=pair_id(texts.prompt(home), texts.completion(chosen), texts.completion(rejected)),
             metadata=notes | ({"circle": "true"} if proposal.circle else {}),
             prompt=example.prompt,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from prefkit import console
 from prefkit.config import PairsConfig
 from prefkit.evaluation.statistics import wilson
-from prefkit.pairs.balance import LengthBias, Thumbs, count_thumbs, length_bias
+from prefkit.pairs.balance import LengthBias, Thumbs, count_thumbs
 from prefkit.pairs.make import Paired
 from prefkit.pairs.raters import Rater
 from prefkit.pairs.ratings import Scale
@@ -27,7 +27,7 @@ def warn(examples: Iterable[Example], paired: Paired) -> None:
             "warning: these examples carry no split, so nothing is held out. "
             "`prefkit clean` draws one by document and near duplicate."
         )
-    share = length_bias(paired.pairs).share
+    share = paired.length_bias.share
     if share.above(0.5):
         console.say(
             f"warning: the chosen side is the longer one in {share.value:.0%} of {share.n} pairs "
@@ -38,7 +38,7 @@ def warn(examples: Iterable[Example], paired: Paired) -> None:
 
 def totals(paired: Paired) -> dict[str, float]:
     """Numbers for the manifest."""
-    bias, thumbs = length_bias(paired.pairs), count_thumbs(_train(paired))
+    bias, thumbs = paired.length_bias, count_thumbs(_train(paired))
     found: dict[str, float] = {
         "prompts": paired.prompts,
         "votes": sum(rater.votes for rater in paired.raters),
@@ -154,7 +154,7 @@ def _scale_words(scale: Scale) -> str:
 
 
 def _length_lines(paired: Paired) -> str:
-    after = _length_line(length_bias(paired.pairs))
+    after = _length_line(paired.length_bias)
     if paired.before is None:
         return f"Length bias: {after}."
     return f"Length bias before balancing: {_length_line(paired.before)}; after: {after}."

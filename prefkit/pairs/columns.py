@@ -18,12 +18,13 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def equals(column: "pa.ChunkedArray", word: str) -> Bools:
-    """Whether each entry is the word."""
+def equals(column: "pa.ChunkedArray", other: "pa.ChunkedArray | str") -> Bools:
+    """Whether each entry is the word, or the other column's."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return np.asarray(pc.call_function("equal", [column, pa.scalar(word)]), bool)
+    other = pa.scalar(other) if isinstance(other, str) else other
+    return np.asarray(pc.call_function("equal", [column, other]), bool)
 
 
 def places(column: "pa.ChunkedArray", names: Sequence[str]) -> Ints:

@@ -30,15 +30,10 @@ def thumb_id(prompt: str, completion: str, label: bool) -> str:
 
 
 def dropped(record_id: str, stage: str, rule: str, detail: str) -> Dropped:
-    """A Dropped record, its fields being known to be right."""
+    """A Dropped record."""
     words = ",".join(map(_quoted, ("Dropped", record_id, stage, rule, detail)))
-    return Dropped.model_construct(
-        id=_digest(f"[{words}]"),
-        metadata={},
-        record_id=record_id,
-        stage=stage,
-        rule=rule,
-        detail=detail,
+    return Dropped(
+        id=_digest(f"[{words}]"), record_id=record_id, stage=stage, rule=rule, detail=detail
     )
 
 

@@ -1,6 +1,7 @@
 """The prompts and their distinct completions, numbered."""
 
 import dataclasses
+import operator
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -55,13 +56,14 @@ def itemise(
     sizes, choosable = [], []
     for candidates in answers:
         texts: dict[str, list[Candidate]] = {}
-        for candidate in sorted(candidates, key=_id):
+        for candidate in sorted(candidates, key=operator.attrgetter("id")):
             if candidate.finish_reason not in FAILED:
                 key = text_key(text_of(candidate.completion))
                 texts.setdefault(key, []).append(candidate)
         for key, alike in texts.items():
             first = alike[0] if len(alike) == 1 else _standing(alike, policy)
-            of |= dict.fromkeys((candidate.id for candidate in alike), len(kept))
+            for candidate in alike:
+                of[candidate.id] = len(kept)
             kept.append(first)
             choosable.append(bool(key) and first.finish_reason != "length")
         sizes.append(len(texts))
@@ -73,10 +75,6 @@ def itemise(
         np.cumsum([0, *sizes]),
         np.array(choosable, bool),
     )
-
-
-def _id(candidate: Candidate) -> str:
-    return candidate.id
 
 
 def _standing(alike: Sequence[Candidate], policy: str) -> Candidate:

@@ -14,6 +14,7 @@ from prefkit.records import Conflict
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+EVEN = 1e-9  # weights have four digits; their sums in another order differ in the last bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +110,9 @@ def circles(found: Majorities, table: Table, items: Items, strength: Floats) -> 
         strength: Of each item: what the circle's votes are held against.
     """
     ahead = 2 * found.for_left - found.total
-    won = np.where(ahead > 0, found.left, found.right)[ahead != 0]
-    lost = np.where(ahead > 0, found.right, found.left)[ahead != 0]
+    decided = np.abs(ahead) > EVEN
+    won = np.where(ahead > 0, found.left, found.right)[decided]
+    lost = np.where(ahead > 0, found.right, found.left)[decided]
     around = rounds(won, lost, len(items))
     of, members = around.of, around.members
     amounts, raters = _against_the_order(found, of, strength, len(members))

@@ -7,6 +7,7 @@ equal completions stands for them is drawn by a hash of content and seed, never 
 """
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Iterable
 
@@ -17,9 +18,10 @@ from prefkit.config import PairsConfig
 from prefkit.pairs import bars
 from prefkit.pairs.balance import LengthBias, balanced, length_bias
 from prefkit.pairs.check import text_key
+from prefkit.pairs.ids import Texts
 from prefkit.pairs.ids import dropped as dropped_record
 from prefkit.pairs.items import FAILED, Items, itemise
-from prefkit.pairs.majorities import Circles, Majorities, circles, majorities
+from prefkit.pairs.majorities import Circles, circles, majorities
 from prefkit.pairs.opinions import Opinions, opinions_of
 from prefkit.pairs.raters import Rater, weigh
 from prefkit.pairs.ratings import Scale, scales
@@ -74,6 +76,11 @@ class Paired:
     raters: tuple[Rater, ...]
     before: LengthBias | None
 
+    @functools.cached_property
+    def length_bias(self) -> LengthBias:
+        """How often the chosen side is the longer one."""
+        return length_bias(self.pairs)
+
     @property
     def dropped_by_rule(self) -> dict[str, int]:
         """Drops a rule, most frequent first."""
@@ -104,10 +111,12 @@ def make_pairs(
     strength = score(table, items, weights, read_as, config)
     found = majorities(table, weights)
     around = circles(found, table, items, strength)
-    chosen = _choose(heard, strength, found, around, config)
+    texts = Texts(items)
+    builder = bars.Builder(items, texts, strength, found, table)
+    chosen = _choose(heard, strength, builder, around, config)
     before = None if config.balance_length is None else length_bias(chosen.pairs)
     kept, over = balanced(chosen.pairs, config.balance_length, STAGE)
-    up_and_down, no_thumb = thumbs(items, strength, table.touched, config)
+    up_and_down, no_thumb = thumbs(items, texts, strength, table.touched, config)
     return Paired(
         tuple(kept),
         tuple(up_and_down),
@@ -191,7 +200,7 @@ class _Chosen:
 
 
 def _choose(
-    heard: Heard, strength: Floats, found: Majorities, around: Circles, config: PairsConfig
+    heard: Heard, strength: Floats, builder: bars.Builder, around: Circles, config: PairsConfig
 ) -> _Chosen:
     """Proposals that pass every bar; each prompt without any names the first bar it met."""
     items, table = heard.items, heard.table
@@ -199,8 +208,7 @@ def _choose(
         propose(items, strength, table.touched > 0, table, config)
     )
     wanted = [pair for _, pairs in proposed if isinstance(pairs, list) for pair in pairs]
-    proposals = bars.measured(wanted, strength, found, around.of)
-    builder = bars.Builder(items, strength, found, table)
+    proposals = bars.measured(wanted, strength, builder.found, around.of)
     chosen = _Chosen([], [], [])
     seen: set[str] = set()
     for prompt, pairs in proposed:

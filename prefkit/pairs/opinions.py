@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from prefkit.pairs.columns import codes, places, sorting
+from prefkit.errors import PrefkitError
+from prefkit.pairs.columns import codes, equals, places, sorting
 from prefkit.records import Judgment
 
 if TYPE_CHECKING:
@@ -81,7 +82,11 @@ def opinions_of(judgments: Iterable[Judgment]) -> Opinions:
 
 
 def joined(parts: Sequence[Opinions]) -> Opinions:
-    """Several tables as one: by the time of the answer, then by id; each id once, its last."""
+    """Several tables as one: by the time of the answer, then by id; each id once, its last.
+
+    Raises:
+        PrefkitError: Judgments of several raters or prompts have one id.
+    """
     import pyarrow as pa
 
     parts = parts or [_columns(())]
@@ -93,6 +98,7 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
     scores = pa.concat_tables([part.scores for part in parts])
     said = said.combine_chunks()
     order = sorting(said["id"].combine_chunks())
+    twice = _twice(said, order)
     time = said["answered_at"].combine_chunks().dictionary_encode()
     if len(time.dictionary) > 1:
         rank = np.empty(len(time.dictionary), np.int64)
@@ -107,7 +113,27 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
         0, "judgment", pa.array(moved[by_judgment])
     )
     whole = Opinions(said.take(pa.array(order)), scores)
-    return whole.where(_last_of_each(whole.said["id"]))
+    return whole.where(_last_of_each(whole.said["id"])) if twice else whole
+
+
+def _twice(said: "pa.Table", order: NDArray[np.int64]) -> bool:
+    """Whether an id comes again, as that of a revised judgment does."""
+    import pyarrow as pa
+
+    ids = said["id"].take(pa.array(order))
+    same = np.flatnonzero(equals(ids.slice(0, max(len(ids) - 1, 0)), ids.slice(1)))
+    one, other = pa.array(order[same]), pa.array(order[same + 1])
+    for column in ("prompt", "annotator", "source") if len(same) else ():
+        words, others = said[column].take(one), said[column].take(other)
+        differs = np.flatnonzero(~equals(words, others))
+        if len(differs):
+            at = int(differs[0])
+            raise PrefkitError(
+                f"judgment {ids[int(same[at])]} is there twice, with the {column} {words[at]} and "
+                f"{others[at]}: {len(differs)} ids do not tell judgments apart.",
+                hint="Leave the ids of judgments out: they are then made from the content.",
+            )
+    return len(same) > 0
 
 
 def _last_of_each(ids: "pa.ChunkedArray") -> NDArray[np.bool_]:
@@ -151,7 +177,7 @@ def _columns(judgments: Sequence[Judgment]) -> Opinions:
         "status": pa.array([j.status for j in judgments], words),
         "answered_at": pa.array([j.answered_at for j in judgments], words),
         "adjudicated": pa.array([j.adjudicated for j in judgments], pa.bool_()),
-        "edit": pa.array([j.edit for j in judgments], words),
+        "edit": pa.array([j.edit for j in judgments], pa.large_string()),  # may pass 2 GiB in all
         "seen": pa.array([j.shown_order if j.edit else () for j in judgments], pa.list_(words)),
     }
     scores = {

@@ -14,6 +14,7 @@ from prefkit.records import Dropped, UnpairedPreference
 
 def thumbs(
     items: Items,
+    texts: Texts,
     strength: NDArray[np.float64],
     touched: NDArray[np.int64],
     config: PairsConfig,
@@ -22,6 +23,7 @@ def thumbs(
 
     Args:
         items: Of all prompts.
+        texts: Their texts.
         strength: Of each item.
         touched: Which sources speak of each item, as bits; 0: nobody judged it.
         config: What the middle is, and how far from it a thumb lies.
@@ -38,7 +40,6 @@ def thumbs(
     made: dict[str, UnpairedPreference] = {}
     left_out: list[Dropped] = []
     sources = [joined_sources(bits) for bits in range(8)]
-    texts = Texts(items)
     homes, bits, gaps = items.prompt.tolist(), touched.tolist(), above.tolist()
     for item in np.flatnonzero(judged).tolist():
         candidate, label = items.candidates[item], gaps[item] > 0
@@ -56,7 +57,7 @@ def thumbs(
             left_out.append(dropped(candidate.id, STAGE, "repeated-label", detail))
             continue
         example = items.examples[homes[item]]
-        made[name] = UnpairedPreference.model_construct(  # its parts are records already
+        made[name] = UnpairedPreference(
             id=name,
             metadata={},
             prompt=example.prompt,

@@ -187,10 +187,10 @@ def _entries(sifted: Sifted, candidates: list[Candidate], items: Items) -> _Entr
     judgment = scores["judgment"].to_numpy()[known]
     way = np.where(scores["rated"].to_numpy().astype(bool), RATING, RANK)[known]
     item, value = item[known], scores["value"].to_numpy()[known]
-    order = np.lexsort((value, item, way, judgment))
+    key = (2 * judgment + way) * (len(items) + 1) + item
+    order = np.lexsort((value, key))
     judgment, way, item, value = (column[order] for column in (judgment, way, item, value))
-    new = np.ones(len(item), bool)
-    new[1:] = (np.diff(judgment) != 0) | (np.diff(way) != 0) | (np.diff(item) != 0)
+    new = np.diff(key[order], prepend=-1) != 0
     group = np.cumsum(new) - 1
     count = int(new.sum())
     mean = sums(group, value, count) / np.bincount(group, minlength=count)
