@@ -1,8 +1,9 @@
 """Clean a set of records in memory: the steps of `prefkit clean` in a scratch folder."""
 
+import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -13,9 +14,10 @@ from prefkit.cleaning.rows import KINDS, Cleanable
 from prefkit.cleaning.steps.take_in import Job
 from prefkit.config import CleanConfig
 from prefkit.engine import Flow, Part, open_engine
+from prefkit.errors import PrefkitError
 from prefkit.records import Chunk, Dropped
 from prefkit.slices import cut
-from prefkit.storage import write_jsonl
+from prefkit.storage import refuse_half_characters, write_jsonl
 from prefkit.workspace import Workspace
 
 AnyRecord = TypeVar("AnyRecord", bound=Cleanable)
@@ -62,27 +64,52 @@ def clean(
         workspace: Where custom rules lie; the current folder's when unset.
 
     Raises:
-        PrefkitError: Two different records have one id, or nothing can be held out.
+        PrefkitError: Two different records have one id, a rule failed, or nothing can be held
+            out; says the number of the record, from 1.
     """
     kind = next((k for k, model in KINDS.items() if records and isinstance(records[0], model)), "")
     if not records:
         return Cleaned((), (), (), Figures())
     with tempfile.TemporaryDirectory(prefix="prefkit-clean-") as name:
         folder = Path(name)
-        write_jsonl(folder / "records.jsonl", records)
-        write_jsonl(folder / "chunks.jsonl", chunks)
-        flow = Flow(open_engine("local", 1), folder / "work", quiet=True)
-        job = Job(
-            kind, config.model_copy(update={"format": "jsonl"}), workspace or Workspace.find()
-        )
-        rows, quoted = cut([folder / "records.jsonl"]), cut([folder / "chunks.jsonl"])
-        made = clean_slices(flow, rows, quoted, job)
+        file = folder / "records.jsonl"
+        with _by_number(file):
+            _write(file, records)
+            write_jsonl(folder / "chunks.jsonl", chunks)
+            flow = Flow(open_engine("local", 1), folder / "work", quiet=True)
+            job = Job(
+                kind, config.model_copy(update={"format": "jsonl"}), workspace or Workspace.find()
+            )
+            rows, quoted = cut([file]), cut([folder / "chunks.jsonl"])
+            made = clean_slices(flow, rows, quoted, job)
         return Cleaned(
             tuple(_read(made.train, type(records[0]))),
             tuple(_read(made.test, type(records[0]))),
             tuple(_read(made.dropped, Dropped)),
             made.figures,
         )
+
+
+@contextlib.contextmanager
+def _by_number(file: Path) -> Generator[None]:
+    """Have errors say `record 3` for line 3 of a file that nobody knows of."""
+    try:
+        yield
+    except PrefkitError as error:
+        raise PrefkitError(
+            error.message.replace(f"{file}:", "record "),
+            hint=error.hint,
+            exit_code=error.exit_code,
+        ) from error
+
+
+def _write(file: Path, records: Sequence[Cleanable]) -> None:
+    try:
+        write_jsonl(file, records)
+    except ValueError:  # as pydantic's serialiser says it: which one is it?
+        for number, record in enumerate(records, start=1):
+            refuse_half_characters(record.model_dump(), f"{file}:{number}")
+        raise
 
 
 def _read(parts: Sequence[Part], model: type[Model]) -> Iterator[Model]:

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from prefkit.cleaning.rows import Cleanable, row_of
-from prefkit.cleaning.steps.table import PREFERENCE, bucket_of, in_buckets, numbers
+from prefkit.cleaning.standing import standing
+from prefkit.cleaning.steps.table import PREFERENCE, STANDING, bucket_of, in_buckets, numbers
 from prefkit.records import text_of
 
 Field = Literal["prompt", "completion", "both"]
@@ -31,8 +32,7 @@ TEXTS: Final = pa.schema(
     [
         ("row", pa.int64()),
         ("id", pa.string()),
-        ("held", pa.bool_()),  # with quotes, id and tie: which of some duplicates stays
-        ("quotes", pa.int32()),
+        *STANDING,  # with id and tie: which of some duplicates stays
         ("tie", pa.uint64()),
         ("source", pa.string()),
         ("system", KEY),  # hash of the system turns
@@ -62,8 +62,7 @@ def texts_of(row: int, record: Cleanable, source: str = "") -> dict[str, Any]:  
     return {
         "row": row,
         "id": record.id,
-        "held": record.split == "test",
-        "quotes": len(getattr(record, "quotes", ())),
+        **standing(record),
         "tie": int.from_bytes(_digest(line)[:8], "little"),
         "source": source,
         "system": _digest(text_of(system)),
@@ -128,10 +127,12 @@ def units_of(table: pa.Table, keys: pa.ChunkedArray, field: Field) -> Units:
     """The units of some rows.
 
     Args:
-        table: Of `TEXTS`.
+        table: Of `TEXTS`; of the columns of PREFERENCE, those that it has say which row of a unit,
+            and which unit, is preferred.
         keys: Of the distinct texts, in the order of their vectors.
         field: What is compared.
     """
+    preference = [(name, order) for name, order in PREFERENCE if name in table.column_names]
     names = [name for name in COLUMNS[field] if table[name].null_count < len(table)]
     known = pc.SetLookupOptions(value_set=keys.combine_chunks())
     indices = [
@@ -142,7 +143,7 @@ def units_of(table: pa.Table, keys: pa.ChunkedArray, field: Field) -> Units:
     columns = np.stack([system, *indices], axis=1)
     found, unit = np.unique(columns, axis=0, return_inverse=True)
     unit = unit.reshape(-1)
-    ordered = table.append_column("place", pa.array(np.arange(len(table)))).sort_by(PREFERENCE)
+    ordered = table.append_column("place", pa.array(np.arange(len(table)))).sort_by(preference)
     places_by_rank = numbers(ordered, "place")
     _, at = np.unique(unit[places_by_rank], return_index=True)
     return Units(

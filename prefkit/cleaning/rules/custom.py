@@ -70,9 +70,10 @@ def _check(written: Written) -> Callable[[View, CleanConfig], str | None]:
             return None
         if said is True:
             return "the rule says so"
-        if isinstance(said, str):
+        if isinstance(said, str) and said.strip():
             return said
-        raise TypeError(f"gave {type(said).__name__}; a detail, True, False or None is wanted")
+        what = "an empty text" if isinstance(said, str) else type(said).__name__
+        raise TypeError(f"gave {what}; a detail, True, False or None is wanted")
 
     return check
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from prefkit.cleaning.normalise import words
 from prefkit.cleaning.rows import Row
 from prefkit.cleaning.rules.contract import View
+from prefkit.cleaning.rules.time import in_time
 from prefkit.config import CleanConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.records import text_of
@@ -34,6 +35,7 @@ def _matches(pattern: str, text: str) -> bool:
     return re.search(pattern, text) is not None
 
 
+SECONDS = 5.0  # of one row: a pattern such as (a+)+$ can try for years
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = types.MappingProxyType(
     {
         "words": lambda text: len(words(text)),
@@ -83,7 +85,8 @@ def expression(name: str, text: str) -> Callable[[View, CleanConfig], str | None
         values = _values(view.row)
         if not used <= values.keys():
             return None
-        true = eval(code, {"__builtins__": {}, **FUNCTIONS}, values)  # only what was checked above
+        with in_time(SECONDS):
+            true = eval(code, {"__builtins__": {}, **FUNCTIONS}, values)  # only what was checked
         return text if true else None
 
     return check

@@ -42,7 +42,7 @@ class Rules:
         return rule == FAILED or rule in self.config.flag_rules
 
     def findings(
-        self, row: Row, first_only: bool = False, passage: str | None = None
+        self, row: Row, first_only: bool = False, passage: str | None = None, where: str = ""
     ) -> list[Finding]:
         """What the rules hold against a row, in the order of the rules.
 
@@ -50,6 +50,7 @@ class Rules:
             row: Of normalised text.
             first_only: Stop at the first finding that does not only mark.
             passage: The text that the answer was quoted from, when it is at hand.
+            where: File and line of the row, for the error of a rule that fails.
 
         Raises:
             PrefkitError: A rule failed, and `on_rule_error` says stop.
@@ -59,8 +60,8 @@ class Rules:
         for name, rule in self.rules.items():
             try:
                 detail = rule.check(view, self.config)
-            except Exception as error:
-                found.append(self._failed(name, error, view))
+            except (Exception, SystemExit) as error:
+                found.append(self._failed(name, error, view, where))
                 continue
             if detail is not None:
                 found.append(Finding(name, _masked(detail, view)))
@@ -68,12 +69,12 @@ class Rules:
                     break
         return found
 
-    def _failed(self, name: str, error: Exception, view: View) -> Finding:
+    def _failed(self, name: str, error: BaseException, view: View, where: str) -> Finding:
         what = _masked(f"{name}: {type(error).__name__}: {clip(str(error))}", view)
         if self.config.on_rule_error == "count":
             return Finding(FAILED, what)
         raise PrefkitError(
-            f"{view.row.record.id}: a rule failed: {what}.",
+            f"{where or view.row.record.id}: a rule failed: {what.rstrip('.')}.",
             hint='Mend the rule, or mark such rows and go on with `on_rule_error = "count"` under '
             "`[clean]`.",
         ) from error

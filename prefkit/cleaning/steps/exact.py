@@ -5,7 +5,7 @@ example with the same prompt and another reference; one stays, because a questio
 two answers teaches neither. Contradicted: two preference pairs, or thumbs, that take opposite
 sides on the same texts; none stays, because nothing says which is right.
 
-The one that stays lies in a test split already, else has the most quotes, else the smallest id.
+The one that stays comes first in PREFERENCE (standing.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from prefkit.cleaning.steps.table import DROPS, PREFERENCE, bucket_of, in_bucket
 from prefkit.cleaning.steps.take_in import Job
 from prefkit.engine import Part
 
-COLUMNS = ["row", "line", "id", "prompt_key", "whole_key", "side", "held", "quotes", "tie"]
+COLUMNS = ["row", "line", "prompt_key", "whole_key", "side", *(name for name, _ in PREFERENCE)]
 Row = dict[str, Any]  # values of COLUMNS
 Drop = dict[str, Any]  # values of DROPS
 

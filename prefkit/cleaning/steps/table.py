@@ -16,6 +16,14 @@ Numbers = NDArray[np.int64]
 SHIFT = 32
 KEY = pa.binary(16)
 
+STANDING = [  # says which of some duplicates stays, see standing.py
+    ("held", pa.bool_()),
+    ("hand", pa.int8()),
+    ("margin", pa.float64()),
+    ("votes", pa.int64()),
+    ("quotes", pa.int64()),
+    ("provenance", pa.int64()),
+]
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -37,8 +45,7 @@ SCHEMA = pa.schema(
         ("prompt_key", KEY),
         ("whole_key", KEY),
         ("side", pa.bool_()),  # of two opposite views of the same texts, which this one takes
-        ("held", pa.bool_()),  # whether it lies in a test split already
-        ("quotes", pa.int32()),
+        *STANDING,
         ("split", pa.string()),
         ("quoted", pa.list_(pa.string())),  # chunk ids
         ("document", pa.string()),  # noted by the source
@@ -57,9 +64,8 @@ DROPS = pa.schema(
     ]
 )
 
-PREFERENCE = [  # which of some duplicates stays; `tie` settles what shares an id
-    ("held", "descending"),
-    ("quotes", "descending"),
+PREFERENCE = [  # nulls come last; `tie` settles what shares an id
+    *((name, "descending") for name, _ in STANDING),
     ("id", "ascending"),
     ("tie", "ascending"),
 ]

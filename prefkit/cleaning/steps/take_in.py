@@ -14,6 +14,7 @@ from prefkit.cleaning.near_duplicates import word_hashes
 from prefkit.cleaning.normalise import conversation_key, matching_key, normalised
 from prefkit.cleaning.rows import KINDS, Cleanable, Row, row_of
 from prefkit.cleaning.rules import Rules, load_rules
+from prefkit.cleaning.standing import standing
 from prefkit.cleaning.steps.chunks import Passages, passages_of
 from prefkit.cleaning.steps.contaminated import CONTAMINATED, contaminated
 from prefkit.cleaning.steps.table import SCHEMA, SHIFT
@@ -23,7 +24,7 @@ from prefkit.errors import PrefkitError
 from prefkit.leakage.index import Index
 from prefkit.memory import records_stay
 from prefkit.reading import adopt
-from prefkit.records import Example, Quote, UnpairedPreference, text_of
+from prefkit.records import Example, UnpairedPreference, text_of
 from prefkit.storage import validated
 from prefkit.workspace import Workspace
 
@@ -75,7 +76,7 @@ def _taken_in(piece: slices.Slice, job: Job, chunks: Part, index: Index | None) 
             if index is not None:
                 accepted[place] = row
         rows.append(found)
-    columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
     if index is not None:
         for place, detail in contaminated(accepted, index):
             if job.config.flag_only:
@@ -135,9 +136,10 @@ def _seen(
         nothing = f"no visible character is left of {changed[0]}"
         return came | {"rule": "empty", "detail": nothing}, None
     row = row_of(plain)
-    quoted = list(dict.fromkeys(quote.chunk_id for quote in _quotes(plain)))
+    quotes = plain.quotes if isinstance(plain, Example) else ()
+    quoted = list(dict.fromkeys(quote.chunk_id for quote in quotes))
     passage = passages.text_of(quoted)
-    findings = rules.findings(row, first_only=not job.config.flag_only, passage=passage)
+    findings = rules.findings(row, not job.config.flag_only, passage, where)
     drops = [] if job.config.flag_only else [f for f in findings if not rules.marks(f.rule)]
     if drops:
         return came | {"rule": drops[0].rule, "detail": drops[0].detail}, None
@@ -153,7 +155,7 @@ def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
     keys = [matching_key(completion.text) for completion in row.completions]
     side = record.label if isinstance(record, UnpairedPreference) else keys[0] > keys[-1]
     prompt_key = _digest(*itertools.chain.from_iterable(conversation_key(row.prompt)))
-    return {
+    return standing(record) | {
         "id": record.id,
         "record": line,
         "prompt": text_of(row.prompt),
@@ -163,15 +165,9 @@ def _of_row(row: Row) -> dict[str, Any]:  # values of SCHEMA
         "prompt_key": prompt_key,
         "whole_key": _digest(prompt_key.hex(), *sorted(keys)),
         "side": side,
-        "held": record.split == "test",
-        "quotes": len(_quotes(record)),
         "split": record.split,
         "document": record.metadata.get("document_id"),
     }
-
-
-def _quotes(record: Cleanable) -> tuple[Quote, ...]:
-    return record.quotes if isinstance(record, Example) else ()
 
 
 def _texts(record: Cleanable) -> list[str]:
