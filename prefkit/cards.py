@@ -21,6 +21,7 @@ STREAMS: dict[str, type[records.Record]] = {
     "verdicts": records.Verdict,
     "hits": records.Contamination,
     "split_leaks": records.SplitLeak,
+    "similar": records.SimilarPair,
 }
 
 

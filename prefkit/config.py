@@ -72,9 +72,13 @@ class ModelConfig(StageConfig):
     @field_validator("base_url")
     @classmethod
     def _no_secret_in_url(cls, value: str | None) -> str | None:
-        if value and (urlsplit(value).username or urlsplit(value).password):
-            raise ValueError("holds a user or password; put the key in OPENAI_API_KEY instead")
-        return value
+        return _without_secret(value)
+
+
+def _without_secret(url: str | None) -> str | None:
+    if url and (urlsplit(url).username or urlsplit(url).password):
+        raise ValueError("holds a user or password; put the key in OPENAI_API_KEY instead")
+    return url
 
 
 class GenerateConfig(ModelConfig):
@@ -109,6 +113,20 @@ class CleanConfig(StageConfig):
     keep_repeated_prompts: bool = Field(
         False, description="Keep several references to one prompt; else one stays."
     )
+    semantic: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Cosine at which two mean the same; not looked for when unset.",
+    )
+    semantic_field: Literal["prompt", "completion", "both"] = Field(
+        "prompt", description="Which texts of two semantic duplicates must be alike."
+    )
+    semantic_drop: bool = Field(
+        False, description="Drop semantic duplicates; else mark them in `metadata.flags`."
+    )
+    embedder: str = Field("minilm", description="What makes embeddings; see `prefkit similar`.")
+    embedder_url: str | None = Field(None, description="OpenAI-compatible endpoint of `embedder`.")
     min_reference_words: int = Field(2, ge=1, description="Fewest words in a reference.")
     max_reference_words: int = Field(200, ge=1, description="Most words in a reference.")
     skip_rules: tuple[str, ...] = Field((), description="Rules to leave out, such as `truncated`.")
@@ -141,11 +159,45 @@ class CleanConfig(StageConfig):
     )
     format: Literal["jsonl", "parquet"] = Field("jsonl", description="Of the files written.")
 
+    @field_validator("embedder_url")
+    @classmethod
+    def _no_secret_in_url(cls, value: str | None) -> str | None:
+        return _without_secret(value)
+
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
         if self.min_reference_words > self.max_reference_words:
             raise ValueError("min_reference_words is over max_reference_words")
         return self
+
+
+class SimilarConfig(StageConfig):
+    """`[similar]`: which records mean the same, and which mean nothing like the others."""
+
+    table: ClassVar[str] = "similar"
+
+    kind: Literal["auto", "examples", "pairs", "unpaired"] = Field(
+        "auto", description="What the source holds; told by its fields when auto."
+    )
+    embedder: str = Field(
+        "minilm",
+        description="`minilm`, `tfidf`, a folder, a hub id, `openai:NAME` or "
+        "`python:MODULE:FUNCTION`.",
+    )
+    base_url: str | None = Field(None, description="OpenAI-compatible endpoint with /embeddings.")
+    threshold: float | None = Field(
+        None, gt=0, le=1, description="Cosine at which two mean the same; suggested when unset."
+    )
+    field: Literal["prompt", "completion", "both"] = Field(
+        "prompt", description="Which texts of two records must be alike."
+    )
+    sample: int = Field(20, ge=4, le=500, description="Pairs around the threshold to read.")
+    outliers: int = Field(20, ge=0, description="Texts farthest from all others to name.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_secret_in_url(cls, value: str | None) -> str | None:
+        return _without_secret(value)
 
 
 class LeakageConfig(StageConfig):
@@ -440,6 +492,7 @@ TABLES: dict[str, type[StageConfig]] = {
     for config in (
         GenerateConfig,
         CleanConfig,
+        SimilarConfig,
         LeakageConfig,
         CandidatesConfig,
         JudgeConfig,

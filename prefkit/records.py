@@ -148,6 +148,8 @@ class Candidate(Record):
 
 
 JudgmentSource = Literal["human", "judge", "rule"]
+# A whole number that a float holds exactly; strict, since `true` read as 1 would rank it second.
+Rank = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
 
 
 class Judgment(Record):
@@ -159,7 +161,7 @@ class Judgment(Record):
     )
 
     prompt_id: str = Field(description="The Example that is judged, or whose candidates are.")
-    ranks: dict[str, int] | None = Field(default=None, description="candidate_id: 1 is best.")
+    ranks: dict[str, Rank] | None = Field(default=None, description="candidate_id: 1 is best.")
     ratings: dict[str, float] | None = Field(default=None, description="candidate_id: score.")
     aspects: dict[str, dict[str, float]] | None = Field(
         default=None, description="Question such as `accuracy`: {candidate_id: score}."
@@ -303,6 +305,20 @@ class SplitLeak(Record):
     field: str = Field(default="", description="Which text is alike: prompt or completion.")
     similarity: float | None = Field(default=None, description="Jaccard of their word shingles.")
     detail: str = Field(default="", description="The text, or the document both come from.")
+
+
+class SimilarPair(Record):
+    """Two texts that an embedder puts near each other, by the records they stand in."""
+
+    identity = ("left_id", "right_id")
+
+    left_id: str = Field(description="The preferred record with the one text.")
+    right_id: str = Field(description="The preferred record with the other.")
+    left_records: int = Field(ge=1, description="Records with exactly the one text.")
+    right_records: int = Field(ge=1, description="Records with exactly the other.")
+    cosine: float = Field(description="Of the two texts; the smallest where several are compared.")
+    same_facts: bool = Field(description="No number, name or turning word in only one of them.")
+    cluster: str = Field(default="", description="Smallest id of the cluster; duplicates only.")
 
 
 class Dropped(Record):

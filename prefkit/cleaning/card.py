@@ -4,6 +4,7 @@ from prefkit import console
 from prefkit.cleaning.near_duplicates import LONG_TEXT
 from prefkit.cleaning.pipeline import Figures
 from prefkit.config import CleanConfig
+from prefkit.evaluation.statistics import wilson
 
 COMPARED = {
     "prompts": "prompts at least {0:g} similar",
@@ -45,6 +46,7 @@ def totals(figures: Figures) -> dict[str, float]:
         "leaks": figures.leaks,
         "unplaced": figures.unplaced,
         "pairs_compared": figures.compared,
+        **{f"semantic_{name}": count for name, count in figures.semantic.items()},
     }
 
 
@@ -79,7 +81,31 @@ held out.{marked}
 {figures.compared} pairs compared) and no number, name or turning word that only one of them \
 states.{repeated} Each duplicate names its keeper and the score in `dropped.jsonl`; \
 `prefkit clean RUN --explain ID` shows both texts.
+{_semantic(figures, config)}\
 - Split by {config.split_by} and near-duplicate cluster with seed {config.seed}: \
 {figures.groups} groups, the largest of {figures.largest} records. \
 Training records that share a group with a test record: {figures.leaks}.
 """
+
+
+def _semantic(figures: Figures, config: CleanConfig) -> str:
+    found = figures.semantic
+    if not found:
+        return ""
+    blocks = ""
+    if found["blocks"]:
+        recall = wilson(found["found"], found["sampled"])
+        blocks = (
+            f" Compared in {found['blocks']} k-means blocks, which found {found['found']} of the "
+            f"{found['sampled']} pairs of a sample"
+            + (f" ({recall.low:.1%} to {recall.high:.1%}, {recall.method})." if recall.n else ".")
+        )
+    share = f"a cosine of at least {config.semantic:g} by `{config.embedder}`"
+    texts = {"prompt": "prompts", "completion": "completions", "both": "prompts and completions"}
+    return (
+        f"- Semantic duplicates: {texts[config.semantic_field]} with {share} and the same facts: "
+        f"{found['pairs']} pairs of {found['units']} distinct ones; {found['other_facts']} more "
+        "pairs state other facts. "
+        f"{'Dropped' if config.semantic_drop else 'Marked in `metadata.flags`'}. Outliers, far "
+        f"from all others: {found['outliers']}, marked.{blocks}\n"
+    )

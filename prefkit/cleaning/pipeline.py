@@ -8,8 +8,9 @@ seed, not on the order of rows, on how they are cut, or on where the steps run.
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from prefkit.cleaning.meaning import Alike, semantic_duplicates
 from prefkit.cleaning.search import Found, Ground, near_duplicates
 from prefkit.cleaning.steps import chunks as chunk_steps
 from prefkit.cleaning.steps import draw, exact, groups, near, write
@@ -42,6 +43,7 @@ class Figures:
             splits, which are never re-drawn.
         unplaced: Examples whose quoted chunks were not found, so that the chunk stood for its
             document.
+        semantic: How semantic duplicates were looked for; empty when they were not.
     """
 
     rows: int = 0
@@ -56,6 +58,7 @@ class Figures:
     drawn: int = 0
     leaks: int = 0
     unplaced: int = 0
+    semantic: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def kept(self) -> int:
@@ -110,8 +113,11 @@ def clean_slices(
     same = _exact_duplicates(ground)
     found = near_duplicates(ground, flow.map("gone-0", near.rows_of, [_as_one(same)])[0])
     drops = [*same, flow.map("near-drops", write.near_drops, [found.keepers], ground.parts)[0]]
-    splits, unplaced = _splits(ground, found, drops, chunks)
-    return _output(ground, rows, found, drops, splits, unplaced)
+    alike = semantic_duplicates(ground, found.gone)
+    drops += alike.drops
+    splits, unplaced = _splits(ground, found, alike, drops, chunks)
+    figures = Figures(rows=rows, compared=found.compared, unplaced=unplaced, semantic=alike.figures)
+    return _output(ground, figures, drops, alike.marks, splits)
 
 
 def _refuse_shared_ids(ground: Ground, slices: Sequence[Slice]) -> None:
@@ -138,16 +144,19 @@ def _exact_duplicates(ground: Ground) -> list[Part]:
     return flow.map("same", exact.repeated, keys, job, ground.parts)
 
 
-def _splits(ground: Ground, found: Found, drops: Sequence[Part], chunks: Part) -> tuple[Part, int]:
+def _splits(
+    ground: Ground, found: Found, alike: Alike, drops: Sequence[Part], chunks: Part
+) -> tuple[Part, int]:
     """The splits, a piece a slice; and how many rows quote chunks that are not at hand."""
     flow, job = ground.flow, ground.job
     marking = job.config.flag_only
-    gone = flow.map("none-gone", near.no_rows, [None])[0] if marking else found.gone
+    gone = flow.map("none-gone", near.no_rows, [None])[0] if marking else alike.gone
     with_gone = [(part, gone) for part in ground.parts]
     quoted = _as_one(flow.map("quoted", groups.quoted, with_gone))
     placed = flow.map("places", groups.places, [(*pair, chunks) for pair in with_gone], job)
     edges = [*placed, *flow.map("alike-places", groups.alike_places, [(chunks, quoted)], job)]
     edges += flow.map("links", groups.links, [(part, gone) for part in found.verified])
+    edges += alike.links
     if marking:
         edges += flow.map("to-keepers", groups.to_keepers, drops)
     forests = flow.map("group-forests", near.merged, edges)
@@ -159,31 +168,32 @@ def _splits(ground: Ground, found: Found, drops: Sequence[Part], chunks: Part) -
 
 def _output(
     ground: Ground,
-    rows: int,
-    found: Found,
+    figures: Figures,
     drops: Sequence[Part],
+    marks: Sequence[Part],
     splits: Part,
-    unplaced: int,
 ) -> Output:
     flow, job = ground.flow, ground.job
     by_slice = flow.shuffle("drops", write.by_slice, drops, len(ground.parts))
+    marked = by_slice
+    if marks:
+        marked = flow.shuffle("marks", write.by_slice, [*drops, *marks], len(ground.parts))
     inputs = [
         (part, mine, Part(splits.files, number))
-        for number, (part, mine) in enumerate(zip(ground.parts, by_slice, strict=True))
+        for number, (part, mine) in enumerate(zip(ground.parts, marked, strict=True))
     ]
     kept = flow.map("records", write.records, inputs, job)
-    dropped = flow.map("dropped", write.dropped, [pair[:2] for pair in inputs], job)
+    went = list(zip(ground.parts, by_slice, strict=True))
+    dropped = flow.map("dropped", write.dropped, went, job)
     train, test = (tuple(Part(part.files, piece) for part in kept) for piece in (0, 1))
     drawn = {name: int(value) for name, value in splits.notes().items()}
-    figures = Figures(
-        rows=rows,
+    figures = dataclasses.replace(
+        figures,
         train=sum(part.rows() for part in train),
         test=sum(part.rows() for part in test),
         dropped=_counted(dropped, "rules"),
         changed=_counted(kept, "changed"),
         flagged=_counted(kept, "flagged"),
-        compared=found.compared,
-        unplaced=unplaced,
         **drawn,
     )
     return Output(train, test, tuple(dropped), figures)

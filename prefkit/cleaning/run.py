@@ -8,6 +8,7 @@ from typing import Any
 
 from prefkit.cleaning.card import card, totals, warn
 from prefkit.cleaning.deliver import write_lines, write_records
+from prefkit.cleaning.meaning import spec_of
 from prefkit.cleaning.pipeline import Figures, Output, clean_slices
 from prefkit.cleaning.rows import KINDS, kind_of
 from prefkit.cleaning.rules import load_rules
@@ -21,6 +22,7 @@ from prefkit.leakage.index import Index
 from prefkit.manifest import Input, run_of
 from prefkit.reading import files_of
 from prefkit.runs import Plan, Run, Settings
+from prefkit.semantic.store import opened
 from prefkit.slices import Slice, cut, read
 from prefkit.workspace import Workspace, stream_files
 
@@ -37,6 +39,8 @@ class CleanPlan(Plan):
         chunk_slices: Where the chunks lie that rows may quote; none when they are not at hand.
         index: Of the evaluation sets that nothing may be trained on.
         rule_files: SHA-256 of the file of each rule of the user.
+        stamps: Size and time of change of each file of rows and chunks, before it was read.
+        embedder: Digest of what makes embeddings; empty when nothing does.
     """
 
     config: CleanConfig
@@ -45,10 +49,13 @@ class CleanPlan(Plan):
     chunk_slices: tuple[Slice, ...] = ()
     index: Index | None = None
     rule_files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    stamps: Mapping[Path, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    embedder: str = ""
 
     def digest_fields(self) -> dict[str, Any]:  # JSON values
-        """All that decides the records: the code of the user's rules too."""
-        return super().digest_fields() | ({"rules": self.rule_files} if self.rule_files else {})
+        """All that decides the records: the code of the user's rules and the embedder too."""
+        more = {"rules": self.rule_files, "embedder": self.embedder}
+        return super().digest_fields() | {name: value for name, value in more.items() if value}
 
 
 def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanPlan:
@@ -59,6 +66,8 @@ def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanP
     """
     rules = load_rules(config, workspace)
     kind, files = _kind_and_files(source, config, workspace)
+    chunk_files = _chunk_files(files, workspace) if kind == "examples" else []
+    stamps = {file: _stamp(file) for file in (*files, *chunk_files)}
     pieces = cut(files, config.limit)
     if not pieces:
         raise PrefkitError(
@@ -69,7 +78,6 @@ def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanP
         for where, value in read(pieces[0]):
             record_of(where, value, kind)
     sets = [load_evaluation_set(source, workspace) for source in config.against]
-    chunk_files = _chunk_files(files, workspace) if kind == "examples" else []
     return CleanPlan(
         stage="clean",
         config=config,
@@ -83,6 +91,8 @@ def plan_clean(source: str, config: CleanConfig, workspace: Workspace) -> CleanP
         chunk_slices=tuple(cut(chunk_files)),
         index=build_index(sets, LeakageConfig()) if sets else None,
         rule_files=rules.files,
+        stamps=stamps,
+        embedder=opened(spec_of(config, workspace)).digest if config.semantic else "",
     )
 
 
@@ -97,7 +107,10 @@ def run_clean(plan: CleanPlan, settings: Settings) -> Run:
         if not run.finished:
             for name, sha256 in plan.rule_files.items():
                 run.add_plugin("rule", name, plan.config.rules.get(name, name), sha256)
+            if plan.embedder:
+                run.add_plugin("embedder", plan.config.embedder, "", plan.embedder)
             made = _cleaned(plan, settings, work)
+            _refuse_changed(plan, work)
             if not made.figures.kept:
                 raise _nothing_left(run, plan.kind, made)
             warn(made.figures, plan.config)
@@ -158,6 +171,23 @@ def _deliver(run: Run, plan: CleanPlan, made: Output) -> None:
         write_lines(run.path / "dropped.jsonl", made.dropped)
     outputs = {f"{plan.kind}/train": figures.train, f"{plan.kind}/test": figures.test}
     run.deliver(outputs, figures.dropped, totals(figures))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change: what tells that a file is not what it was."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _refuse_changed(plan: CleanPlan, work: Path) -> None:
+    """Refuse to finish a run whose manifest would name files that are not what was read."""
+    for path, stamp in plan.stamps.items():
+        if not path.is_file() or _stamp(path) != stamp:
+            shutil.rmtree(work, ignore_errors=True)  # tables of two states of the file
+            raise PrefkitError(
+                f"{path}: changed while it was read.",
+                hint="Let what writes it end, then start a new run.",
+            )
 
 
 def _nothing_left(run: Run, kind: str, made: Output) -> PrefkitError:

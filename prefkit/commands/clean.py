@@ -40,6 +40,22 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     default=None,
     help="Keep several references to one prompt.",
 )
+@click.option(
+    "--semantic",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="COSINE",
+    help="Mark what means the same, and what is far from all else.",
+)
+@click.option("--embedder", metavar="NAME", help="What makes embeddings: see `prefkit similar`.")
+@click.option("--embedder-url", metavar="URL", help="OpenAI-compatible endpoint of the embedder.")
+@click.option(
+    "--semantic-field",
+    type=click.Choice(["prompt", "completion", "both"]),
+    help="Which texts of two semantic duplicates must be alike.",
+)
+@click.option(
+    "--semantic-drop", is_flag=True, default=None, help="Drop semantic duplicates, do not mark."
+)
 @click.option("--min-reference-words", type=click.IntRange(1), help="Fewest words in a reference.")
 @click.option("--max-reference-words", type=click.IntRange(1), help="Most words in a reference.")
 @click.option("--skip-rule", "skip_rules", multiple=True, metavar="RULE", help="Leave a rule out.")

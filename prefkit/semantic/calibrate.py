@@ -7,6 +7,7 @@ person, who decides.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -140,7 +141,7 @@ def bands(pairs: Near, threshold: float, ids: Sequence[str], sample: int, seed: 
     edges = [round(threshold + step, DIGITS) for step in BANDS[:-1]] + [1.01]
     share = max(1, math.ceil(sample / (len(edges) - 1)))
     found = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         if low >= 1:
             continue
         inside = np.flatnonzero((pairs.cosine >= low) & (pairs.cosine < high))

@@ -69,7 +69,7 @@ def embedded(flow: Flow, step: str, tables: Sequence[Part], field: Field, spec: 
         done = min(blocks * size, count)
         return f"{done / max(time.monotonic() - begun, 1e-9):,.0f} texts/s"
 
-    size = count if _opened(spec).whole else BLOCK
+    size = count if opened(spec).whole else BLOCK
     blocks = [(texts, at, at + size) for at in range(0, max(count, 1), max(size, 1))]
     where = flow
     if flow.engine.name == "local":  # a model uses all cores by itself; an endpoint has one line
@@ -81,11 +81,17 @@ def embedded(flow: Flow, step: str, tables: Sequence[Part], field: Field, spec: 
         console.say(f"embedded {count:,} texts with {spec.name} in {spent:.0f} s")
     cut = sum(int(part.notes()["cut"]) for part in parts)
     if cut:
-        limit = _opened(spec).limit
+        limit = opened(spec).limit
         console.say(
             f"note: {spec.name} reads {limit} tokens; of {cut:,} longer texts it saw the beginning."
         )
     return Vectors(texts, as_one(parts), cut)
+
+
+@functools.lru_cache(maxsize=2)
+def opened(spec: Spec) -> Embedder:
+    """The embedder, loaded once a process."""
+    return spec.load()
 
 
 def matrix(table: pa.Table) -> NDArray[np.float32]:
@@ -101,7 +107,7 @@ def as_one(parts: Sequence[Part]) -> Part:
 
 
 def _block(table: pa.Table, begin: int, end: int, spec: Spec) -> pa.Table:
-    embedder = _opened(spec)
+    embedder = opened(spec)
     before = getattr(embedder, "cut", 0)
     texts = table["text"].slice(begin, end - begin).to_pylist()
     rows = embedder.encode(texts)
@@ -113,8 +119,3 @@ def _block(table: pa.Table, begin: int, end: int, spec: Spec) -> pa.Table:
 
 def _rows(chunk: pa.FixedSizeListArray) -> NDArray[np.float32]:
     return chunk.flatten().to_numpy().reshape(-1, chunk.type.list_size)
-
-
-@functools.lru_cache(maxsize=2)
-def _opened(spec: Spec) -> Embedder:
-    return spec.load()

@@ -19,14 +19,22 @@ LINES = pa.schema([("line", pa.large_string())])
 
 
 def near_drops(keepers: pa.Table, parts: Sequence[Part]) -> pa.Table:
-    """`KEEPERS` with their reasons, as `DROPS`."""
+    """`KEEPERS` of near duplicates with their reasons, as `DROPS`."""
+    return _yielding(keepers, parts, "near-duplicate", "similarity {:.3f} to {}")
+
+
+def semantic_drops(keepers: pa.Table, parts: Sequence[Part]) -> pa.Table:
+    """`KEEPERS` of semantic duplicates with their reasons, as `DROPS`."""
+    return _yielding(keepers, parts, "semantic-duplicate", "cosine {:.3f} with {}")
+
+
+def _yielding(keepers: pa.Table, parts: Sequence[Part], name: str, wording: str) -> pa.Table:
     ids = take(parts, numbers(keepers, "keeper"), ["id"])["id"]
     scores = keepers["score"].to_pylist()
     details = [
-        f"similarity {score:.3f} to {name}"
-        for name, score in zip(ids.to_pylist(), scores, strict=True)
+        wording.format(score, keeper) for keeper, score in zip(ids.to_pylist(), scores, strict=True)
     ]
-    rule = pa.array(["near-duplicate"] * len(details), pa.string())
+    rule = pa.array([name] * len(details), pa.string())
     columns = [keepers["row"], keepers["keeper"], ids, rule, pa.array(details, pa.string())]
     return pa.table([*columns, keepers["score"]], schema=DROPS)
 
