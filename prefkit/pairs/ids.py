@@ -1,15 +1,18 @@
-"""Ids of records made by the hundred thousand, without dumping them twice.
+"""Ids of records read and made by the hundred thousand, without dumping them twice.
 
 They are the ids that `records.Record` gives: SHA-256 over canonical JSON.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
+from prefkit.errors import PrefkitError
 from prefkit.pairs.items import Items
-from prefkit.records import Dropped, Message
+from prefkit.records import Dropped, Message, Record
 
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 _quoted: Callable[[str], str] = json.encoder.encode_basestring_ascii
 
 
@@ -17,6 +20,31 @@ def canonical(messages: Sequence[Message]) -> str:
     """Messages as canonical JSON."""
     turns = (f'{{"content":{_quoted(m.content)},"role":"{m.role}"}}' for m in messages)
     return f"[{','.join(turns)}]"
+
+
+def by_id(records: Iterable[AnyRecord], *telling: str, where: str = "") -> dict[str, AnyRecord]:
+    """Records by their id, of equal ones the last.
+
+    Args:
+        records: In any order.
+        telling: Fields in which records of one id may not differ.
+        where: The files they are from.
+
+    Raises:
+        PrefkitError: Two of one id differ.
+    """
+    found: dict[str, AnyRecord] = {}
+    for record in records:
+        other = found.setdefault(record.id, record)
+        if other is not record:
+            if any(getattr(other, name) != getattr(record, name) for name in telling):
+                kind = type(record).__name__.lower()
+                raise PrefkitError(
+                    f"{where}{': ' if where else ''}two different {kind}s have the id {record.id}.",
+                    hint=f"Judgments name {kind}s by id: give each {kind} one of its own.",
+                )
+            found[record.id] = record
+    return found
 
 
 def pair_id(prompt: str, chosen: str, rejected: str) -> str:

@@ -4,14 +4,14 @@ import functools
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from prefkit.engine import open_engine
 from prefkit.pairs.memory import records_stay
 from prefkit.pairs.opinions import Opinions, joined, opinions_of
-from prefkit.reading import adopt
+from prefkit.reading import Row, adopt
 from prefkit.records import Judgment, Record
 from prefkit.slices import Slice, cut, read
 from prefkit.storage import parsed_line, raw_lines, validated
@@ -39,7 +39,7 @@ def read_slice(piece: Slice, model: type[AnyRecord]) -> Iterator[AnyRecord]:
         for where, row in read(piece):
             if isinstance(row, Exception):
                 raise row
-            yield validated(adopt(row, model, where), model, where)
+            yield validated(_adopted(_without_gaps(row), model, where), model, where)
         return
     parse = model.__pydantic_validator__.validate_json
     for number, line in raw_lines(path, piece.begin, piece.end, piece.first):
@@ -55,9 +55,9 @@ def read_opinions(files: Sequence[Path], workers: int | None = None) -> Opinions
     Raises:
         PrefkitError: Names the file, line and field of a judgment that is none.
     """
-    pieces = cut(files)
+    pieces, where = cut(files), ", ".join(map(str, files))
     if len(pieces) < 2:
-        return joined([opinions_of(read_slice(piece, Judgment)) for piece in pieces])
+        return joined([opinions_of(read_slice(piece, Judgment), where) for piece in pieces], where)
     with tempfile.TemporaryDirectory(prefix="prefkit-pairs-") as folder:
         engine = open_engine("local", workers)
         try:
@@ -66,7 +66,7 @@ def read_opinions(files: Sequence[Path], workers: int | None = None) -> Opinions
                 pass
         finally:
             engine.close()
-        return joined([Opinions.load(_path(piece, folder)) for piece in pieces])
+        return joined([Opinions.load(_path(piece, folder)) for piece in pieces], where)
 
 
 def _path(piece: Slice, folder: str) -> Path:
@@ -75,9 +75,26 @@ def _path(piece: Slice, folder: str) -> Path:
 
 def _to_columns(piece: Slice, folder: str) -> None:
     with records_stay():
-        opinions_of(read_slice(piece, Judgment)).save(_path(piece, folder))
+        opinions_of(read_slice(piece, Judgment), piece.path).save(_path(piece, folder))
 
 
 def _slowly(piece: Slice, number: int, line: bytes, model: type[AnyRecord]) -> AnyRecord:
     where = f"{piece.path}:{number}"
-    return validated(adopt(parsed_line(Path(piece.path), number, line), model, where), model, where)
+    row = parsed_line(Path(piece.path), number, line)
+    return validated(_adopted(row, model, where), model, where)
+
+
+def _adopted(row: Row, model: type[Record], where: str) -> Row:
+    """A row of anyone's as the fields of `model`, under its own id: the tables go by these."""
+    fields = adopt(row, model, where)
+    if "metadata" in row or row.get("id") is None:
+        return fields
+    notes = {key: value for key, value in fields["metadata"].items() if key != "id"}
+    return fields | {"id": row["id"], "metadata": notes}
+
+
+def _without_gaps(value: Any) -> Any:  # anything JSON can say
+    """A row of Parquet whose objects hold no nulls: there each row has all rows' keys."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_gaps(inner) for key, inner in value.items() if inner is not None}

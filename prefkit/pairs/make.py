@@ -18,7 +18,7 @@ from prefkit.config import PairsConfig
 from prefkit.pairs import bars
 from prefkit.pairs.balance import LengthBias, balanced, length_bias
 from prefkit.pairs.check import text_key
-from prefkit.pairs.ids import Texts
+from prefkit.pairs.ids import Texts, by_id
 from prefkit.pairs.ids import dropped as dropped_record
 from prefkit.pairs.items import FAILED, Items, itemise
 from prefkit.pairs.majorities import Circles, circles, majorities
@@ -101,7 +101,8 @@ def make_pairs(
     ranking counts as k - 1 facts. None of this depends on the order of candidates or judgments.
 
     Raises:
-        PrefkitError: A human rating lies outside the `rating_scale` given.
+        PrefkitError: A human rating lies outside the `rating_scale` given, or different records
+            have one id.
     """
     heard = hear(examples, candidates, judgments, config)
     table, items = heard.table, heard.items
@@ -150,9 +151,9 @@ def hear(
 ) -> Heard:
     """Bring judgments to the candidates they judge and candidates to the prompts they answer."""
     opinions = judgments if isinstance(judgments, Opinions) else opinions_of(judgments)
-    prompts = {example.id: example for example in examples}
+    prompts = by_id(examples, "prompt")
     number = {name: place for place, name in enumerate(prompts)}
-    distinct = {candidate.id: candidate for candidate in candidates}
+    distinct = by_id(candidates, "prompt_id", "completion")
     known = [distinct[name] for name in sorted(distinct) if distinct[name].prompt_id in number]
     lost = [c for c in distinct.values() if c.prompt_id not in number]
     dropped = [_drop(c, "unknown-prompt", c.prompt_id) for c in sorted(lost, key=lambda c: c.id)]

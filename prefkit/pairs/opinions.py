@@ -76,13 +76,17 @@ class Opinions:
         return cls(said, scores)
 
 
-def opinions_of(judgments: Iterable[Judgment]) -> Opinions:
-    """Judgments as columns, in an order that does not depend on theirs."""
-    return joined(list(_blocks(judgments)))
+def opinions_of(judgments: Iterable[Judgment], where: str = "") -> Opinions:
+    """Judgments as columns, in an order that does not depend on theirs; see `joined`."""
+    return joined(list(_blocks(judgments)), where)
 
 
-def joined(parts: Sequence[Opinions]) -> Opinions:
+def joined(parts: Sequence[Opinions], where: str = "") -> Opinions:
     """Several tables as one: by the time of the answer, then by id; each id once, its last.
+
+    Args:
+        parts: In any order.
+        where: The files they are from.
 
     Raises:
         PrefkitError: Judgments of several raters or prompts have one id.
@@ -98,7 +102,7 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
     scores = pa.concat_tables([part.scores for part in parts])
     said = said.combine_chunks()
     order = sorting(said["id"].combine_chunks())
-    twice = _twice(said, order)
+    twice = _twice(said, order, where)
     time = said["answered_at"].combine_chunks().dictionary_encode()
     if len(time.dictionary) > 1:
         rank = np.empty(len(time.dictionary), np.int64)
@@ -116,7 +120,7 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
     return whole.where(_last_of_each(whole.said["id"])) if twice else whole
 
 
-def _twice(said: "pa.Table", order: NDArray[np.int64]) -> bool:
+def _twice(said: "pa.Table", order: NDArray[np.int64], where: str) -> bool:
     """Whether an id comes again, as that of a revised judgment does."""
     import pyarrow as pa
 
@@ -129,8 +133,8 @@ def _twice(said: "pa.Table", order: NDArray[np.int64]) -> bool:
         if len(differs):
             at = int(differs[0])
             raise PrefkitError(
-                f"judgment {ids[int(same[at])]} is there twice, with the {column} {words[at]} and "
-                f"{others[at]}: {len(differs)} ids do not tell judgments apart.",
+                f"{where}{': ' if where else ''}judgment {ids[int(same[at])]} is there twice, with "
+                f"the {column} {words[at]} and {others[at]} ({len(differs)} such ids).",
                 hint="Leave the ids of judgments out: they are then made from the content.",
             )
     return len(same) > 0

@@ -38,7 +38,8 @@ class Scale:
         """Ratings on 0..1."""
         if self.worst == self.best:
             return np.full(len(ratings), 0.5)
-        return (ratings - self.worst) / (self.best - self.worst)
+        half = self.best / 2 - self.worst / 2  # the whole may be more than a float holds
+        return (ratings / 2 - self.worst / 2) / half
 
 
 class Rated(NamedTuple):

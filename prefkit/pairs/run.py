@@ -9,6 +9,7 @@ from prefkit.config import PairsConfig
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input, run_of
 from prefkit.pairs.card import card, totals, warn
+from prefkit.pairs.ids import by_id
 from prefkit.pairs.loading import read_files, read_opinions
 from prefkit.pairs.make import Paired, make_pairs
 from prefkit.pairs.memory import records_stay
@@ -26,6 +27,13 @@ MADE_BY = {
     "candidates": "prefkit candidates @clean",
     "examples": "prefkit clean @generate",
 }
+LOWER = "A lower `--margin` lets closer pairs in."
+STRANGE = {
+    "unknown-prompt": "`prompt_id` has to be the `id` of an example: give the matching --examples.",
+    "unknown-candidate": "Ranks and ratings name candidates by `id`: give the matching "
+    "--candidates.",
+}
+TELLING = {"candidates": ("prompt_id", "completion"), "examples": ("prompt",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +164,8 @@ def _load(
 ) -> tuple[list[AnyRecord], list[Input]]:
     """Records of one kind from all sources, each once."""
     files = _files(sources, stream, workspace)
-    records = {record.id: record for record in read_files(files, model)}
+    where = ", ".join(map(str, files))
+    records = by_id(read_files(files, model), *TELLING[stream], where=where)
     _refuse_empty(sources, stream, len(records))
     return list(records.values()), [Input.of(file, workspace) for file in files]
 
@@ -210,7 +219,8 @@ def _nothing(run: Run, paired: Paired) -> PrefkitError:
     path = run.path / "dropped.jsonl"
     write_jsonl(path, paired.dropped)
     why = ", ".join(f"{count} {rule}" for rule, count in paired.dropped_by_rule.items())
+    strange = next((r for r in STRANGE if r in paired.dropped_by_rule), None)
     return PrefkitError(
         f"The judgments of {paired.prompts} prompts support no pair: {why or 'nothing to judge'}.",
-        hint=f"Each reason is in {path}. A lower `--margin` lets closer pairs in.",
+        hint=f"Each reason is in {path}. {STRANGE.get(strange, LOWER)}",
     )

@@ -83,6 +83,13 @@ def sift(
     )
     number = opinions.scores["judgment"].to_numpy()
     finite = np.isfinite(opinions.scores["value"].to_numpy())
+    wild = np.bincount(number[~finite], minlength=len(opinions))
+    _drop(
+        Fault("no-number", wild > 0, lambda row: f"{wild[row]} of its ratings; the others count"),
+        opinions,
+        alive.copy(),
+        dropped,
+    )
     keep = alive[number]
     kept = opinions.where(alive)
     real = finite[keep]
