@@ -21,8 +21,8 @@ def difference(new: np.ndarray, old: np.ndarray) -> Estimate:
         return Estimate(math.nan, m + n, method="too few")
     pooled = ((m - 1) * new.var(ddof=1) + (n - 1) * old.var(ddof=1)) / (m + n - 2)
     apart = float(new.mean() - old.mean())
-    if not pooled > 0:
-        value = 0.0 if apart == 0 else math.nan
+    if pooled < 1e-12 * max(1.0, float(np.abs(new).max()), float(np.abs(old).max())) ** 2:
+        value = 0.0 if abs(apart) < 1e-9 else math.nan
         return Estimate(value, m + n, method="no interval: the values do not differ")
     value = apart / math.sqrt(pooled) * (1 - 3 / (4 * (m + n) - 9))
     error = math.sqrt((m + n) / (m * n) + value**2 / (2 * (m + n)))
