@@ -7,6 +7,7 @@ def in_order() -> list[click.Command]:
     """Every command, in the order people work."""
     from prefkit.commands import (
         annotate,
+        audit,
         candidates,
         clean,
         demo,
@@ -20,6 +21,7 @@ def in_order() -> list[click.Command]:
         leakage,
         pairs,
         runs,
+        similar,
         train,
     )
 
@@ -27,11 +29,13 @@ def in_order() -> list[click.Command]:
         init.command,
         generate.command,
         clean.command,
+        similar.command,
         leakage.command,
         candidates.command,
         annotate.command,
         judge.command,
         pairs.command,
+        audit.command,
         *train.commands,
         evaluate.command,
         import_sheets.command,
