@@ -113,7 +113,8 @@ def tabulate(
     raters, rater = _raters(said)
     source = np.array([SOURCES.index(kind) for _, kind in raters], np.int64)[rater]
     entries = _entries(sifted, candidates, items)
-    edits = _edits(sifted, items, written, entries)
+    drafts = {items.of[c.id] for c in candidates if c.id in items.of} if written else set()
+    edits = _edits(sifted, items, written, entries, drafts)
     share = _shares(len(rater), entries, edits)
     parts = [
         _compared(entries, RANK),
@@ -198,9 +199,13 @@ def _entries(sifted: Sifted, candidates: list[Candidate], items: Items) -> _Entr
 
 
 def _edits(
-    sifted: Sifted, items: Items, written: Mapping[int, Candidate], entries: _Entries
+    sifted: Sifted,
+    items: Items,
+    written: Mapping[int, Candidate],
+    entries: _Entries,
+    drafts: set[int],
 ) -> list[Edit]:
-    """Each edit and what its writer saw: the answers shown, else those scored, else all."""
+    """Each edit and what its writer saw: the answers shown, else those scored, else all drafts."""
     found = []
     for row, candidate in written.items():
         item = items.of[candidate.id]
@@ -210,7 +215,8 @@ def _edits(
             first, last = np.searchsorted(entries.judgment, [row, row + 1])
             below = set(entries.item[first:last].tolist())
         prompt = items.prompt[item]
-        below = below or set(range(items.start[prompt], items.start[prompt + 1]))
+        here = range(items.start[prompt], items.start[prompt + 1])
+        below = below or drafts.intersection(here)
         found.append((row, item, frozenset(below - {item})))
     return found
 

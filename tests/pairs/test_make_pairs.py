@@ -428,3 +428,14 @@ def test_an_adjudication_that_was_not_submitted_settles_nothing():
     pair = only(make_pairs([ASKED], candidates, [vote, draft], ANY))
     assert text_of(pair.chosen) == "at seven"
     assert pair.metadata == {}
+
+
+def test_an_edit_says_nothing_of_what_others_wrote():
+    candidates = answers("six", "seven")
+    edits = [judged(candidates, edit=f"At {n}.", annotator=f"a{n}") for n in range(3)]
+    made = make_pairs([ASKED], candidates, edits, PairsConfig(margin=0, strategy="all"))
+    written = {edit.id for edit in made.edits}
+    assert made.cycles == 0
+    assert {pair.rejected_id for pair in made.pairs} == {c.id for c in candidates}
+    assert {pair.chosen_id for pair in made.pairs} <= written
+    assert {(pair.votes_for, pair.votes_against) for pair in made.pairs} == {(1, 0)}
