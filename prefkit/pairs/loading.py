@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from prefkit.engine import open_engine
-from prefkit.pairs.memory import records_stay
+from prefkit.memory import records_stay
 from prefkit.pairs.opinions import Opinions, joined, opinions_of
 from prefkit.reading import Row, adopt
 from prefkit.records import Judgment, Record

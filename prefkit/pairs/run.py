@@ -12,7 +12,7 @@ from prefkit.pairs.card import card, totals, warn
 from prefkit.pairs.ids import by_id
 from prefkit.pairs.loading import read_files, read_opinions
 from prefkit.pairs.make import Paired, make_pairs
-from prefkit.pairs.memory import records_stay
+from prefkit.memory import records_stay
 from prefkit.pairs.opinions import Opinions, opinions_of
 from prefkit.pairs.sift import STAGE
 from prefkit.reading import files_of, lacks
