@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import platform
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -112,6 +113,17 @@ class Plan:
         }
 
 
+class _RunLog(logging.FileHandler):
+    """The log of a run; on a full disk it goes short, and the error of the run says why."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        return
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 class Run:
     """A run folder being written. Use as a context manager; call `finish` at the end.
 
@@ -132,7 +144,7 @@ class Run:
         self._earlier = manifest.seconds
         self._delivered_drops: Counter[str] = Counter()
         self._delivered_totals: Counter[str] = Counter()
-        self._handler = logging.FileHandler(path / "run.log", encoding="utf-8")
+        self._handler = _RunLog(path / "run.log", encoding="utf-8")
         self._handler.setFormatter(
             logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         )
@@ -174,10 +186,15 @@ class Run:
             versions=_versions(),
             platform=f"{platform.platform()} python {platform.python_version()}",
         )
-        write_json(path / "config.json", plan.config.model_dump(mode="json"))
-        write_json(path / "digest.json", plan.digest_fields())
-        run = cls(path, manifest, lock)
-        run._save()
+        try:
+            write_json(path / "config.json", plan.config.model_dump(mode="json"))
+            write_json(path / "digest.json", plan.digest_fields())
+            run = cls(path, manifest, lock)
+            run._save()
+        except OSError:  # no room for what a run begins with: leave nothing that looks like one
+            lock.close()
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return run
 
     @classmethod

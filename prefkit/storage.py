@@ -29,8 +29,9 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
             os.fsync(file.fileno())
         part.chmod(mode)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        _name(error, path)
         raise
 
 
@@ -68,9 +69,16 @@ def writing(path: Path, *, synced: bool = True) -> Generator[Any]:
                 file.flush()
                 os.fsync(file.fileno())
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        _name(error, path)
         raise
+
+
+def _name(error: BaseException, path: Path) -> None:
+    """Have an error of writing, such as a full disk, say which file it was."""
+    if isinstance(error, OSError) and error.errno and not error.filename:
+        error.filename = str(path)
 
 
 def write_jsonl(path: Path, records: Iterable[BaseModel]) -> int:
