@@ -124,6 +124,8 @@ def _of_pairs(audited: Audited) -> list[Figure]:
     def auc(name: str) -> tuple[Estimate, str]:
         more, less = measured.of("first", name), measured.of("second", name)
         differ = int((more != less).sum())
+        if not differ:
+            return Estimate(math.nan, len(more)), "The same on both sides of every pair."
         ahead = int((more > less).sum())
         said = f"Differs in {differ:,} pairs; the winner has more in {ahead:,} of them."
         return paired_auc(more, less, groups, seed), said
@@ -144,6 +146,8 @@ def _of_labels(audited: Audited) -> list[Figure]:
 
     def auc(name: str) -> tuple[Estimate, str]:
         values = measured.of("first", name)
+        if not np.ptp(values):
+            return Estimate(math.nan, len(values)), "The same in every row."
         liked, other = values[measured.labels], values[~measured.labels]
         said = (
             "" if not len(liked) or not len(other) else f"{liked.mean():.3g} and {other.mean():.3g}"

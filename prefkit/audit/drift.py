@@ -110,11 +110,12 @@ class _Compared:
 
     def row(self) -> list[str]:
         new, old = self.values
-        numbers = [f"{new.mean():,.3g}", f"{old.mean():,.3g}", f"{ks(new, old):.3f}"]
+        numbers = [f"{new.mean():,.2f}", f"{old.mean():,.2f}", f"{ks(new, old):.3f}"]
         return [self.label, *numbers, f"{psi(new, old):.3f}"]
 
 
 def _forest(figures: Sequence[Figure]) -> Chart:
+    figures = [figure for figure in figures if figure.low is not None]
     svg = plots.around(
         "Standardised differences", figures, 0.0, ("the reference has more", "the new set has more")
     )

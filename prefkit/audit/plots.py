@@ -84,11 +84,8 @@ def lengths(title: str, unit: str, sides: Mapping[str, np.ndarray]) -> str:
         for power in range(math.ceil(edges[0]), math.floor(edges[-1]) + 1)
     ]
     for number, (name, share) in enumerate(shares.items()):
-        points = [
-            f"{across(edges[i] + step / 2):.1f} {up(value):.1f}" for i, value in enumerate(share)
-        ]
-        start, end = across(edges[0] + step / 2), across(edges[-2] + step / 2)
-        path = f"M {start:.1f} {up(0):.1f} L {' L '.join(points)} L {end:.1f} {up(0):.1f}"
+        steps = [f"V {up(value):.1f} H {across(edges[i + 1]):.1f}" for i, value in enumerate(share)]
+        path = f"M {left:.1f} {up(0):.1f} {' '.join(steps)} V {up(0):.1f}"
         parts.append(f'<path class="curve curve-{number}" d="{path}"/>')
         parts.append(_legend(8 + left + 150 * number, number, f"{name} (n = {len(sides[name]):,})"))
     parts.append(text((left + WIDTH) / 2, top + tall + 33, unit, "label", "middle"))

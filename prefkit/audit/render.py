@@ -50,11 +50,10 @@ def _head(audited: Audited, sections: Sequence[Section], about: Mapping[str, str
     tone = "need-more-data" if alarms else "ship"
     files = [audited.workspace.show(file) for file in audited.files]
     more = f" and {len(files) - 4} more" if len(files) > 4 else ""
-    splits = ", ".join(
-        f"{count:,} {name or 'without a split'}" for name, count in sorted(audited.splits.items())
-    )
+    counts = sorted(audited.splits.items())
+    splits = ", ".join(f"{count:,} {name or 'without a split'}" for name, count in counts)
     facts = {
-        "Rows": f"{audited.rows:,} {audited.kind}: {splits}",
+        "Rows": f"{audited.rows:,} {audited.kind}" + (f": {splits}" if any(audited.splits) else ""),
         "Files": ", ".join(files[:4]) + more,
         "Looked at": _looked_at(audited),
         "Reference": _reference(audited),
@@ -159,9 +158,10 @@ def _figure(figure: Figure, cut: int) -> str:
     mark = ' class="alarmed"' if figure.alarm else ""
     value, between, unit = "–", "", ""
     if figure.value is not None:
-        value, unit = _number(figure.value, figure.unit), _UNITS.get(figure.unit, "")
+        fine = abs(figure.value) < 0.1
+        value, unit = _number(figure.value, figure.unit, fine), _UNITS.get(figure.unit, "")
         if figure.low is not None and figure.high is not None:
-            ends = (_number(end, figure.unit) for end in (figure.low, figure.high))
+            ends = (_number(end, figure.unit, fine) for end in (figure.low, figure.high))
             between = " to ".join(ends)
     says = "".join(f"<span>{_prose(t)}</span>" for t in (figure.note, figure.alarm) if t)
     return (
@@ -172,14 +172,14 @@ def _figure(figure: Figure, cut: int) -> str:
     )
 
 
-def _number(value: float, unit: str) -> str:
+def _number(value: float, unit: str, fine: bool) -> str:
     if unit == "share":
         return f"{100 * value:.1f} %"
     if unit in _WHOLE:
         return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:,.1f}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.3f}"
+    return f"{value:.3f}" if fine else f"{value:.2f}"
 
 
 def _table(table: Table) -> str:

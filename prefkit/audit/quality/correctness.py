@@ -145,7 +145,7 @@ def _rule(name: str, share: Estimate, what: str) -> Figure:
         f"correctness: rule {name}",
         share,
         method="share of rows that `prefkit clean` would flag",
-        note=what,
+        note="" if alarm else what,
         alarm=alarm,
     )
 
