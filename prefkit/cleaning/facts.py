@@ -14,9 +14,19 @@ TURNING = frozenset(
 )
 
 
-def same_facts(one: str, other: str) -> bool:
-    """Whether each text mentions every number, name, sign and turning word of the other."""
-    return _facts(one) <= _mentions(other) and _facts(other) <= _mentions(one)
+PRONOUN = frozenset(["i"])  # written like a name; a paraphrase may do without
+
+
+def same_facts(one: str, other: str, ignoring: frozenset[str] = frozenset()) -> bool:
+    """Whether each text mentions every number, name, sign and turning word of the other.
+
+    Args:
+        one: A text.
+        other: Another.
+        ignoring: Words that are no facts here, in lower case.
+    """
+    ours, theirs = _facts(one) - ignoring, _facts(other) - ignoring
+    return ours <= _mentions(other) and theirs <= _mentions(one)
 
 
 def _facts(text: str) -> set[str]:

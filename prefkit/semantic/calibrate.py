@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from prefkit.cleaning.facts import same_facts
+from prefkit.cleaning.facts import PRONOUN, same_facts
 from prefkit.cleaning.near_duplicates import near_pairs
 from prefkit.evaluation.statistics import LEVEL, Estimate
 from prefkit.semantic.search import DIGITS, Near, Rows, cosines
@@ -24,6 +24,9 @@ RANDOM: Final = 200_000  # pairs drawn
 LEXICAL: Final = 0.7  # Jaccard of near duplicates
 LOOKED_AT: Final = 100_000  # texts among which near duplicates are looked for
 ENOUGH: Final = 20  # near duplicates that say something
+MANY: Final = 10_000  # texts from which duplicates are too rare to show among random pairs
+TAIL: Final = 3.719 / 1.645  # of a normal distribution: its 99.99 % quantile over its 95 %
+WAY: Final = 2 / 3  # from where random pairs end to 1
 STEP: Final = 0.005  # a suggestion is a multiple of this
 BANDS: Final = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 1.0)  # around the threshold
 LOWEST: Final = 0.05
@@ -51,6 +54,7 @@ class Calibration:
         median: Of the random pairs.
         high: Their 99.9 % quantile.
         highest: Their 99.99 % quantile.
+        floor: Where random pairs end, had the texts no duplicates among them.
         lexical: Cosines of pairs in nearly the same words, rising.
         lexical_low: Their 5 % quantile; without a value when there are too few.
         suggestion: The threshold to begin with.
@@ -60,6 +64,7 @@ class Calibration:
     median: Estimate
     high: Estimate
     highest: Estimate
+    floor: float
     lexical: NDArray[np.float64]
     lexical_low: Estimate
     suggestion: Suggestion
@@ -94,43 +99,43 @@ def calibrate(rows: Rows, texts: Sequence[str], parts: int = 1, seed: int = 0) -
     left, right = _random_pairs(len(rows), seed)
     random = np.sort(cosines(rows, left, right, parts))
     lexical = np.sort(_lexical(rows, texts, parts))
-    highest = quantile(random, 0.9999)
+    highest, median = quantile(random, 0.9999), quantile(random, 0.5)
+    floor = _floor(len(rows), highest.value, median.value, quantile(random, 0.95).value)
     low = quantile(lexical if len(lexical) >= ENOUGH else lexical[:0], 0.05)
     return Calibration(
         random=random,
-        median=quantile(random, 0.5),
+        median=median,
         high=quantile(random, 0.999),
         highest=highest,
+        floor=floor,
         lexical=lexical,
         lexical_low=low,
-        suggestion=suggested(highest, low),
+        suggestion=suggested(floor, len(random), low),
     )
 
 
-def suggested(highest: Estimate, lexical_low: Estimate) -> Suggestion:
+def suggested(floor: float, drawn: int, lexical_low: Estimate) -> Suggestion:
     """A threshold from what random and nearly equal pairs show.
 
     Args:
-        highest: 99.99 % quantile of random pairs; without pairs, no value.
+        floor: Where random pairs end; nan without any.
+        drawn: How many random pairs.
         lexical_low: 5 % quantile of pairs in nearly the same words; without enough, no value.
     """
-    if math.isnan(highest.value):
+    if math.isnan(floor):
         return Suggestion(0.9, "There is nothing to compare; 0.9 is a guess.")
-    floor = max(0.0, highest.value)
-    reach = floor + (1 - floor) * 2 / 3
+    said = f"random pairs (n = {drawn:,}) end at about {floor:.3f}"
     if not math.isnan(lexical_low.value) and lexical_low.value > floor:
         threshold, reason = (
             lexical_low.value,
             f"95 % of the {lexical_low.n} pairs in nearly the same words (Jaccard {LEXICAL:g}, the "
-            "same facts) are at least this near, and random pairs are not: 99.99 % of "
-            f"{highest.n:,} lie under {highest.value:.3f}.",
+            f"same facts) are at least this near, and {said}.",
         )
     else:
         threshold, reason = (
-            reach,
-            "Two thirds of the way from the 99.99 % quantile of "
-            f"{highest.n:,} random pairs ({highest.value:.3f}) to 1, because fewer than {ENOUGH} "
-            "pairs in nearly the same words show what a duplicate looks like here.",
+            floor + (1 - floor) * WAY,
+            f"Two thirds of the way from where {said}, to 1, because fewer than {ENOUGH} pairs in "
+            "nearly the same words show what a duplicate looks like here.",
         )
     steps = math.ceil(round(threshold / STEP, 6))
     return Suggestion(round(min(1.0, max(LOWEST, steps * STEP)), 3), reason)
@@ -169,6 +174,17 @@ def quantile(ordered: NDArray[np.float64], share: float) -> Estimate:
     return Estimate(float(ordered[at]), count, *ends, method)
 
 
+def _floor(texts: int, highest: float, median: float, most: float) -> float:
+    """Where random pairs end: their 99.99 % quantile, or what a normal tail makes of it.
+
+    Among few texts, each with a duplicate, one of `texts` random pairs is a duplicate itself, and
+    the 99.99 % quantile is theirs. The tail over the 95 % quantile (`most`) tells without them.
+    """
+    if texts >= MANY or math.isnan(highest):
+        return highest if math.isnan(highest) else max(0.0, highest)
+    return max(0.0, min(highest, median + (most - median) * TAIL))
+
+
 def _random_pairs(size: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct pairs; all of them where there are few."""
     total = size * (size - 1) // 2
@@ -186,7 +202,7 @@ def _lexical(rows: Rows, texts: Sequence[str], parts: int) -> NDArray[np.float64
     looked_at = list(texts[:LOOKED_AT])
     pairs = near_pairs(looked_at, LEXICAL)
     same = np.array(
-        [same_facts(looked_at[one], looked_at[other]) for one, other, _ in pairs], np.bool_
+        [same_facts(looked_at[one], looked_at[other], PRONOUN) for one, other, _ in pairs], np.bool_
     )
     return cosines(rows, pairs.left[same], pairs.right[same], parts)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from prefkit.cleaning.facts import same_facts
+from prefkit.cleaning.facts import PRONOUN, same_facts
 from prefkit.cleaning.kernels import graph
 from prefkit.semantic.search import Blocks, Indices, Near, Rows, near
 from prefkit.semantic.store import matrix
@@ -102,7 +102,10 @@ def agreeing(compared: Compared, pairs: Near) -> NDArray[np.bool_]:
     texts = compared_texts(compared.table, compared.field, compared.units.first[used].tolist())
     left, right = places[: len(pairs)].tolist(), places[len(pairs) :].tolist()
     return np.array(
-        [same_facts(texts[one], texts[other]) for one, other in zip(left, right, strict=True)],
+        [
+            same_facts(texts[one], texts[other], ignoring=PRONOUN)
+            for one, other in zip(left, right, strict=True)
+        ],
         np.bool_,
     )
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEATURES: Final = 1 << 18  # of the hash; two words rarely meet in one
-DIMENSIONS: Final = 128
+DIMENSIONS: Final = 384
+EXACT: Final = 1_000  # texts up to which nothing is rounded off
 SEED: Final = 0
 
 
@@ -26,7 +27,7 @@ class Tfidf:
     """
 
     name = "tfidf"
-    digest = "hashed-tfidf-svd-1"
+    digest = f"hashed-tfidf-svd-{DIMENSIONS}-{EXACT}"
     whole = True
     limit = 0
 
@@ -35,7 +36,7 @@ class Tfidf:
         from prefkit.semantic.embedders import unit_rows
 
         if not texts:
-            return np.zeros((0, DIMENSIONS), np.float32)
+            return np.zeros((0, 1), np.float32)
         distinct = sorted(set(texts))
         rows = _fitted(distinct)
         places = {text: place for place, text in enumerate(distinct)}
@@ -50,7 +51,7 @@ def _fitted(texts: list[str]) -> NDArray[np.float64]:
         n_features=FEATURES, ngram_range=(1, 2), alternate_sign=False, norm=None
     )
     weighed = TfidfTransformer(sublinear_tf=True).fit_transform(hashed.transform(texts))
-    if len(texts) > DIMENSIONS:
+    if len(texts) > EXACT:
         return TruncatedSVD(DIMENSIONS, random_state=SEED).fit_transform(weighed)
-    values, axes = np.linalg.eigh((weighed @ weighed.T).toarray())  # few texts need no rounding off
+    values, axes = np.linalg.eigh((weighed @ weighed.T).toarray())
     return axes * np.sqrt(values.clip(min=0.0))
