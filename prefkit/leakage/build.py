@@ -11,10 +11,11 @@ from prefkit.leakage.evaluation_sets import EvaluationSet, PartName, load_evalua
 from prefkit.leakage.grams import Grams, rows_of, whole_hashes
 from prefkit.leakage.index import SHORT, Index
 from prefkit.leakage.kernels import Hashes, Indices, gram_hashes
-from prefkit.leakage.texts import hashed
+from prefkit.leakage.texts import hashed, spaceless
 from prefkit.workspace import Workspace
 
 TEMPLATE = 10  # items of a set beyond which an n-gram is its template
+FEWEST = 3  # items that make a template where they are most of a set
 
 
 def load_index(paths: Sequence[str], config: LeakageConfig, workspace: Workspace) -> Index:
@@ -49,8 +50,9 @@ def build_index(sets: Sequence[EvaluationSet], config: LeakageConfig) -> Index:
     set_of = np.array([items[item][0] for item in owners], np.int64)
     asked = np.array([name == "prompt" for name in names], bool)
     long, covered = _long(words, owner, set_of, config.ngram)
+    scale = np.array([1 + spaceless(text) for text in texts], np.int64)
     is_long = words.sizes >= config.ngram
-    is_short = asked & ~is_long & (words.sizes >= SHORT)
+    is_short = asked & ~is_long & (words.sizes >= SHORT * scale)
     is_same = asked & ~is_long & ~is_short & (words.sizes > 0)
     checked = np.zeros(len(items), bool)
     checked[owner[is_long | is_short | is_same]] = True
@@ -66,6 +68,7 @@ def build_index(sets: Sequence[EvaluationSet], config: LeakageConfig) -> Index:
         long=long,
         short=_beginnings(words, is_short),
         same=_whole(words, is_same),
+        scale=scale,
         coverage=config.coverage,
         run=config.run,
         unchecked=tuple(counts),
@@ -82,7 +85,7 @@ def _long(words: Ragged, owner: Indices, set_of: Indices, n: int) -> tuple[Grams
     real = place <= np.repeat(sizes - n, sizes)
     hashes = gram_hashes(own.values, own.offsets, n)[real]
     part, place = part[real], place[real]
-    keep = ~_template(hashes, set_of[part], owner[part])
+    keep = ~_template(hashes, set_of[part], owner[part], np.bincount(set_of) // 2)
     lost = np.setdiff1d(rows, part[keep])  # parts that are nothing but template stay as they are
     keep |= np.isin(part, lost)
     hashes, part, place = hashes[keep], part[keep], place[keep]
@@ -92,8 +95,15 @@ def _long(words: Ragged, owner: Indices, set_of: Indices, n: int) -> tuple[Grams
     return Grams.of(n, hashes, part, place), covered
 
 
-def _template(hashes: Hashes, set_of: Indices, owner: Indices) -> NDArray[np.bool_]:
-    """Which n-grams stand in more than TEMPLATE items of their set."""
+def _template(hashes: Hashes, set_of: Indices, owner: Indices, sizes: Indices) -> NDArray[np.bool_]:
+    """Which n-grams stand in more than TEMPLATE items of their set, or in most of a small set.
+
+    Args:
+        hashes: Of n-grams.
+        set_of: Set of each.
+        owner: Item of each.
+        sizes: Items of each set, shape (sets,).
+    """
     order = np.lexsort((owner, hashes, set_of))
     code, mine = np.stack((set_of[order].astype(np.uint64), hashes[order])), owner[order]
     same = np.zeros(len(order), bool)
@@ -103,7 +113,8 @@ def _template(hashes: Hashes, set_of: Indices, owner: Indices) -> NDArray[np.boo
     new[1:] |= mine[1:] != mine[:-1]
     items = np.bincount(group, new, minlength=group.max(initial=-1) + 1)
     found = np.empty(len(order), bool)
-    found[order] = items[group] > TEMPLATE
+    most = np.clip(sizes // 2, FEWEST - 1, TEMPLATE)
+    found[order] = items[group] > most[set_of[order]]
     return found
 
 

@@ -6,7 +6,9 @@ n-grams that the training text holds too: by words as in Llama 2 (arXiv 2307.092
 Tulu 3 (arXiv 2411.15124, section 3.2: 8-grams, half of the words), where PaLM counts the n-grams
 (arXiv 2204.02311, section 8: 8-grams, 70 %). A *run* is a stretch of words in common; GPT-3 takes
 any 13 words for contamination (arXiv 2005.14165, appendix C). N-grams that stand in more than ten
-items of a set are its template and say nothing (GPT-3 leaves out what occurs more than ten times).
+items of a set, or in most of a small one, are its template and say nothing (GPT-3 leaves out what
+occurs more than ten times). Where a script has no spaces a character counts as a word, and twice as
+many are asked for.
 """
 
 import dataclasses
@@ -30,7 +32,7 @@ from prefkit.leakage.grams import (
     short_parts,
 )
 from prefkit.leakage.kernels import Indices
-from prefkit.leakage.texts import hashed, stretch
+from prefkit.leakage.texts import hashed, same_signs, stretch
 from prefkit.records import text_of
 
 TELLING = 10  # words in common, or all, before a share of a short text says anything
@@ -78,6 +80,7 @@ class Index:
         long: n-grams of parts that have at least n words.
         short: Beginnings of shorter questions.
         same: Whole prompts that are shorter still.
+        scale: 2 for parts in a script without spaces, where a character is a word; else 1.
         coverage: Least share of words that counts.
         run: Least stretch of words that counts; 0: none does.
         unchecked: Items of each set without a text that can be looked for.
@@ -93,6 +96,7 @@ class Index:
     long: Grams
     short: Grams
     same: Grams
+    scale: Indices
     coverage: float
     run: int
     unchecked: tuple[int, ...]
@@ -130,15 +134,25 @@ class Index:
         covered = covered_parts(self.long, words, self.sizes)
         sizes = self.sizes[covered.part]
         common = np.rint(covered.coverage * sizes)
-        enough = (covered.coverage >= self.coverage) & (common >= np.minimum(sizes, TELLING))
-        far = covered.run >= self.run if self.run else np.zeros(len(enough), bool)
+        scale = self.scale[covered.part]
+        telling = np.minimum(sizes, TELLING * scale)
+        enough = (covered.coverage >= self.coverage) & (common >= telling)
+        far = (covered.run >= self.run * scale) & (self.run > 0)
         covered = dataclasses.replace(covered, rule=np.where(enough, COVERAGE, RUN))
+        short = short_parts(self.short, words, self.words)
+        same = same_parts(self.same, words, prompts, self.long.n - 1, self.words)
         return joined(
             (
                 covered.where(enough | far),
-                short_parts(self.short, words, self.words),
-                same_parts(self.same, words, prompts, SHORT - 1, self.words),
+                short.where(self._same_signs(short, texts)),
+                same.where(self._same_signs(same, texts)),
             )
+        )
+
+    def _same_signs(self, hits: Hits, texts: Sequence[str]) -> NDArray[np.bool_]:
+        found = zip(hits.part.tolist(), hits.text.tolist(), strict=True)
+        return np.array(
+            [same_signs(self.part_text[part], texts[text]) for part, text in found], bool
         )
 
     def _finding(self, hits: Hits, hit: int, field: str) -> Finding:

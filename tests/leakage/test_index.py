@@ -102,7 +102,81 @@ def test_what_more_than_ten_items_share_is_their_template():
     items = [(str(n), f"{template} {words(12, 10 + n)}") for n in range(12)]
     assert found(index_of(*items), f"{template} {words(30, 99)}") == []
     assert found(index_of(*items), items[3][1]) == [("3", "prompt", "coverage")]
-    assert found(index_of(*items[:5]), template)  # five items may share a passage
+    others = [(str(n), words(40, 50 + n)) for n in range(12, 20)]
+    assert found(index_of(*items[:5], *others), template)  # five of thirteen may share a passage
+
+
+def test_what_most_items_of_a_small_set_share_is_their_template():
+    asked = (
+        "Read the passage below and answer the following question in one short sentence, please."
+    )
+    items = [(str(n), f"{asked} {words(9, 10 + n)}") for n in range(4)]
+    assert found(index_of(*items), f"{asked} {words(30, 99)}") == []
+    assert found(index_of(*items), items[2][1]) == [("2", "prompt", "coverage")]
+    assert found(index_of(*items[:2]), f"{asked} {words(30, 99)}") != []  # two are too few to tell
+
+
+WRAPPED = {
+    "Markdown": "# A **farmer** has _seventeen_ sheep\n> and `all but nine` run away in the night, "
+    "so how [many](https://a.org/b) sheep does he [have](/c 'd') left in the morning?",
+    "HTML": '<div class="q"><p>A farmer <b>has</b> <a href="https://a.org/?x=1&y=2">seventeen</a> '
+    "sheep<br/>and all but <i>nine</i> run<br>away in the night,</p> so how many<span> sheep "
+    "does</span> he <em>have</em> left in the morn<wbr>ing?</div>",
+    "entities": "A&nbsp;farmer&#32;has&nbsp;seventeen&nbsp;sheep and&nbsp;all&#x20;but nine run "
+    "away in the&nbsp;night, so how&nbsp;many sheep does&nbsp;he have left in&nbsp;the morning?",
+    "a quote": QUESTION.replace(" in ", "\n> in "),
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_markup_around_an_item_hides_nothing(how):
+    index = index_of(("1", QUESTION))
+    assert [f.rule for f in index.findings(example(WRAPPED[how]))] == ["coverage"]
+
+
+def test_gsm8ks_calculator_notes_do_not_count():
+    noted = "Half of 48 is 48/2 = <<48/2=24>>24 clips, so in all that makes 48+24 = <<48+24=72>>72."
+    index = index_of(("1", "How many?", noted))
+    plain = "Half of 48 is 48/2 = 24 clips, so in all that makes 48+24 = 72."
+    [finding] = index.findings(example("Clips?", plain))
+    assert (finding.part, finding.coverage) == ("reference", 1.0)
+
+
+def test_chinese_words_are_characters_and_twice_as_many_are_asked():
+    asked = "小明有十七只羊除了九只以外其他的都在夜里跑掉了请问第二天早上他还剩下几只羊"
+    index = index_of(("1", asked), ("2", "法国的首都是哪里"), ("3", "今天星期几"))
+    assert found(index, f"请看题：{asked}？谢谢") == [("1", "prompt", "coverage")]
+    assert found(index, "小明有十七只羊除了九只以外都很健康并且喜欢吃草") == []  # 13 in a row
+    assert found(index, "请问法国的首都是哪里？") == [("2", "prompt", "coverage")]
+    assert found(index, "德国的首都是哪里") == []
+    assert found(index, "你知道今天星期几吗") == []
+    assert found(index, "今天星期几？") == [("3", "prompt", "same")]
+
+
+def test_arithmetic_is_more_than_its_numbers():
+    index = index_of(("1", "12 + 7 ="), ("2", "What is 3 + 4 * 5?"), ("3", "1.5 - 2"))
+    assert found(index, "12 * 7 =") == found(index, "What is 3 * 4 + 5?") == []
+    assert found(index, "12 + 7 = ?") == [("1", "prompt", "same")]
+    assert found(index, "Please: what is **3 + 4 * 5**?") == [("2", "prompt", "short")]
+    assert found(index, "1.5 + 2") == []
+    assert found(index, "1.5 - 2") == [("3", "prompt", "same")]
+
+
+def test_code_is_found_by_its_names_whatever_its_layout():
+    code = "def add_all(values: list[int]) -> int:\n    return sum(v for v in values if v < 10)"
+    index = index_of(("1", f"Complete the function. {code}"))
+    assert found(index, f"```python\n{code}\n```") == [("1", "prompt", "coverage")]
+    other = (
+        "def multiply(xs: list[int]) -> int:\n    total = 1\n    for x in xs:\n        total *= x"
+    )
+    assert found(index, other) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_a_common_request_is_no_item(count):
+    asked = "Answer the following question."
+    index = index_of(*[(str(n), f"{asked} {words(20, n)}") for n in range(count)])
+    assert found(index, f"{asked} {words(20, 999)}") == []
 
 
 def test_repeats_of_an_item_count_once():
