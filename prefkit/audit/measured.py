@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("line", pa.int64()),
         ("prompt_key", pa.uint64()),
+        ("texts_key", pa.uint64()),
         ("split", pa.string()),
         ("source", pa.string()),
         ("label", pa.bool_()),
@@ -86,6 +87,11 @@ class Measured:
     def prompts(self) -> np.ndarray:
         """A number a row, the same for the same prompt."""
         return self.table["prompt_key"].to_numpy()
+
+    @functools.cached_property
+    def copies(self) -> int:
+        """How many rows have all texts of an earlier row."""
+        return len(self) - len(np.unique(self.table["texts_key"].to_numpy()))
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
@@ -145,6 +151,7 @@ def values_of(row: Row, line: int = 0) -> dict[str, Any]:  # values of SCHEMA
         "id": row.record.id,
         "line": line,
         "prompt_key": hash64(asked),
+        "texts_key": hash64(asked, *texts),
         "split": row.record.split,
         "source": source_of(row),
         "label": getattr(row.record, "label", None),

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefkit.audit.audited import Audited
 from prefkit.audit.sections import Figure, Section
+from prefkit.audit.telling import plural
 from prefkit.runs import Run
 
 PARTS = (  # modules of this package, in the order of the page
@@ -130,11 +131,10 @@ def plain(value: Any) -> Any:  # JSON values; what JSON cannot say becomes null 
 
 def headline(audited: Audited, alarms: Sequence[Alarm]) -> str:
     """The result in one sentence."""
-    rows = f"{audited.rows:,} {audited.kind if audited.kind != 'unpaired' else 'unpaired records'}"
-    bad = f", {audited.bad_rows:,} rows that are none" if audited.bad_rows else ""
-    if not alarms:
-        return f"{rows}{bad}: no alarm."
-    return f"{rows}{bad}: {len(alarms)} alarm{'s' if len(alarms) > 1 else ''}."
+    one = {"examples": "example", "pairs": "pair", "unpaired": "unpaired record"}[audited.kind]
+    rows = plural(audited.rows, one)
+    bad = f", {plural(audited.bad_rows, 'bad row')}" if audited.bad_rows else ""
+    return f"{rows}{bad}: {plural(len(alarms), 'alarm') if alarms else 'no alarm'}."
 
 
 def card(audited: Audited, sections: Sequence[Section]) -> str:
@@ -142,6 +142,9 @@ def card(audited: Audited, sections: Sequence[Section]) -> str:
     alarms = alarms_of(sections)
     lines = [f"**{headline(audited, alarms)}**", ""]
     lines += [f"- {plain(alarm.says)} (`{plain(alarm.figure)}`)" for alarm in alarms]
-    lines += ["", "`audit.html` shows every figure with its interval; `audit.json` holds them by "]
-    lines += ["name. What each means: `prefkit/audit/README.md`."]
+    lines += [
+        "",
+        "`audit.html` shows every figure with its interval; `audit.json` holds them by name.",
+        "What each means: `prefkit/audit/README.md`.",
+    ]
     return "\n".join(lines)

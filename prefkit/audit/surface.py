@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from prefkit.cleaning.rules.openings import REFUSAL
+from prefkit.cleaning.shingles import SPACELESS
 
 LONGEST = 20_000  # characters of a text that are looked at; its length counts in full
 
@@ -36,7 +37,8 @@ LABELS = {
 }
 FEATURES = tuple(LABELS)
 
-_WORD = re.compile(r"\w+(?:'\w+)*")
+_ALONE = "".join(f"{chr(low)}-{chr(high)}" for low, high in SPACELESS)
+WORD = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+(?:'[^\W{_ALONE}]+)*")  # no spaces: a letter is one
 _PATTERNS = {
     "list_items": re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+\S"),
     "headings": re.compile(r"(?m)^#{1,6} +\S"),
@@ -76,10 +78,10 @@ def surface(text: str, prompt_words: frozenset[str] = frozenset()) -> list[float
         prompt_words: `telling_words` of what was asked.
     """
     seen = text[:LONGEST]
-    words = _words(seen)
+    words = words_of(seen)
     scale = len(text) / len(seen) if seen else 1.0
     letters = len("".join(words))
-    told = {word for word in words if len(word) >= _TELLING}
+    told = set(filter(_telling, words))
     counts: dict[str, float] = {name: _count(name, seen) for name in _PATTERNS}
     counts |= {
         "words": round(len(words) * scale),
@@ -99,12 +101,17 @@ def surface(text: str, prompt_words: frozenset[str] = frozenset()) -> list[float
 
 
 def telling_words(text: str) -> frozenset[str]:
-    """Lower-case words of four letters or more."""
-    return frozenset(word for word in _words(text[:LONGEST]) if len(word) >= _TELLING)
+    """Lower-case words of four letters or more, and letters of scripts without spaces."""
+    return frozenset(filter(_telling, words_of(text[:LONGEST])))
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower().replace("’", "'"))
+def _telling(word: str) -> bool:
+    return len(word) >= _TELLING or (not word.isascii() and len(word) == 1)
+
+
+def words_of(text: str) -> list[str]:
+    """Words in lower case; in scripts without spaces every letter is one."""
+    return WORD.findall(text.lower().replace("’", "'"))
 
 
 def _count(name: str, text: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from prefkit.audit.auc import two_class_auc
 from prefkit.audit.drifted import jsd
 from prefkit.audit.predict import folds
+from prefkit.audit.surface import WORD
 from prefkit.evaluation.statistics import Estimate
 
 MOST_WORDS = 100_000
@@ -89,7 +90,9 @@ def counted(new: Sequence[str], old: Sequence[str]) -> Counted | None:
     """The words of two sets of texts; None without any word in one of them."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    vectorizer = CountVectorizer(token_pattern=r"\w+", max_features=MOST_WORDS, dtype=np.float64)
+    vectorizer = CountVectorizer(
+        token_pattern=WORD.pattern, max_features=MOST_WORDS, dtype=np.float64
+    )
     try:
         counts = vectorizer.fit_transform([*new, *old]).tocsr()
     except ValueError:  # no word in any text

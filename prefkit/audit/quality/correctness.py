@@ -26,9 +26,24 @@ LEAST_AGREED = 0.75  # of votes for the chosen side; 0.5 is no agreement
 def found(audited: Audited) -> Part:
     """Grounding, agreement of votes, and what the rules of cleaning would refuse."""
     rules, caught = _rules(audited)
-    figures = (_grounded(audited), _quotes(audited), _agreement(audited), *rules)
+    figures = (_records(audited), _grounded(audited), _quotes(audited), _agreement(audited), *rules)
     tables = [caught] if caught.rows else []
     return Part(figures, (*tables, *_bad_rows(audited)))
+
+
+def _records(audited: Audited) -> Figure:
+    """Rows that are what they should be."""
+    every = audited.rows + audited.bad_rows
+    return figure(
+        "quality.correctness.records",
+        "correctness: rows that are records",
+        wilson(audited.rows, every),
+        method=f"share of rows that can be read as {audited.kind}",
+        alarm=f"{plural(audited.bad_rows, 'row')} of {every:,} cannot be read as {audited.kind}; "
+        "training would stop there, or lose them."
+        if audited.bad_rows
+        else "",
+    )
 
 
 def _grounded(audited: Audited) -> Figure:

@@ -10,6 +10,7 @@ from prefkit.audit.measured import source_of
 from prefkit.audit.quality import measures
 from prefkit.audit.quality.part import Part, asked, good_rows
 from prefkit.audit.sections import Figure, Table, Unit
+from prefkit.audit.surface import WORD
 from prefkit.audit.telling import figure, percent, shown, table
 from prefkit.evaluation.statistics import Estimate, bootstrap, wilson
 
@@ -25,6 +26,8 @@ MOST_SOURCES = 12
 # opening; a set collapsed to forty bodies under one opening .08, 23 and 100 %. Against the
 # passages that a set was made from, half as diverse or a third more compressible is too much.
 OPENING_SHARE = 0.05
+OPENING_COUNT = 5
+COPIES = 0.01  # a model sees them as often, and so learns them by heart
 DISTINCT_LEAST = 0.4
 ZLIB_MOST = 5.0
 OF_SOURCE = 0.5
@@ -36,12 +39,43 @@ def found(audited: Audited) -> Part:
     rows = good_rows(audited)
     answers, prompts = [text for _, text in rows], [asked(row) for row, _ in rows]
     passages = [chunk.text for _, chunk in sorted(audited.chunks.items())]
-    figures = [*_figures("answers", answers, passages), *_figures("prompts", prompts, [])]
+    figures = [
+        _copies(audited),
+        _prompts(audited),
+        *_figures("answers", answers, passages),
+        *_figures("prompts", prompts, []),
+    ]
     by_source: dict[str, list[str]] = {}
     for row, text in rows:
         by_source.setdefault(source_of(row), []).append(text)
     tables = [*_frequent_openings(answers), *_by_source(by_source)]
     return Part(tuple(figures), tuple(tables))
+
+
+def _copies(audited: Audited) -> Figure:
+    measured = audited.measured
+    estimate = wilson(measured.copies, len(measured))
+    return figure(
+        "quality.diversity.copies",
+        "diversity: copies of another row",
+        estimate,
+        method="share of all rows whose texts are those of an earlier one, to the letter",
+        alarm=f"{percent(estimate.value)} of the rows are copies of another."
+        if estimate.above(COPIES)
+        else "",
+    )
+
+
+def _prompts(audited: Audited) -> Figure:
+    measured = audited.measured
+    estimate = wilson(len(np.unique(measured.prompts)), len(measured))
+    method = "different prompts over all rows"
+    return figure(
+        "quality.diversity.different_prompts",
+        "diversity: different prompts",
+        estimate,
+        method=method,
+    )
 
 
 def _figures(name: str, texts: Sequence[str], passages: Sequence[str]) -> list[Figure]:
@@ -132,7 +166,7 @@ def _opening(name: str, texts: Sequence[str]) -> Figure:
     opening, count = max(counts.items(), key=lambda kv: (kv[1], kv[0]), default=((), 0))
     estimate = wilson(count, len(texts))
     words = " ".join(opening)
-    loud = estimate.above(OPENING_SHARE) and count > 1
+    loud = estimate.above(OPENING_SHARE) and count >= OPENING_COUNT
     return figure(
         f"quality.diversity.{name}.opening",
         f"diversity: {name}, most frequent opening",
@@ -171,7 +205,7 @@ def hashed(texts: Sequence[str]) -> np.ndarray:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     counts = HashingVectorizer(
-        n_features=VENDI_SIZE, alternate_sign=False, norm=None, token_pattern=r"\w+"
+        n_features=VENDI_SIZE, alternate_sign=False, norm=None, token_pattern=WORD.pattern
     )
     rows = np.sqrt(counts.transform(texts).toarray())
     sizes = np.linalg.norm(rows, axis=1)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from prefkit.generation.grounding import words
+from prefkit.audit.surface import words_of
 
 Text = Sequence[str]  # words of a text
 OPENING = 4  # words that a text opens with
@@ -24,7 +24,7 @@ def within(texts: Iterable[str], budget: int) -> list[Text]:
     found: list[Text] = []
     left = budget
     for text in texts:
-        said = words(text)[:left]
+        said = words_of(text)[:left]
         found += [said] if said else []
         left -= len(said)
         if left <= 0:
@@ -55,7 +55,7 @@ def repeated(texts: Sequence[Text], size: int = 4) -> float:
 
 def openings(texts: Sequence[str]) -> Counter[tuple[str, ...]]:
     """How many texts open with the same four words; shorter texts open with nothing."""
-    found = (tuple(words(text[:200])[:OPENING]) for text in texts)
+    found = (tuple(words_of(text[:200])[:OPENING]) for text in texts)
     return Counter(opening for opening in found if len(opening) == OPENING)
 
 

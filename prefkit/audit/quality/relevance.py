@@ -8,6 +8,7 @@ from prefkit.audit.auc import paired_auc
 from prefkit.audit.audited import Audited
 from prefkit.audit.quality.part import Part, asked, good_rows
 from prefkit.audit.sections import Figure
+from prefkit.audit.surface import WORD
 from prefkit.audit.telling import figure
 from prefkit.cleaning.rows import Row
 from prefkit.evaluation.statistics import Estimate, bootstrap
@@ -34,7 +35,7 @@ def own_and_other(audited: Audited) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectors = TfidfVectorizer(
-        token_pattern=r"\w+", sublinear_tf=True, max_features=200_000, dtype=np.float32
+        token_pattern=WORD.pattern, sublinear_tf=True, max_features=200_000, dtype=np.float32
     )
     try:
         vectors.fit(prompts + answers)
