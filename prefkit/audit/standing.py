@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from prefkit.audit.audited import Audited
 from prefkit.audit.measured import RESPELLED
 from prefkit.audit.origins import Origin, models
+from prefkit.cleaning.normalise import words as words_of
 from prefkit.evaluation.statistics import Estimate, holm, wilson
 
 LEVEL = 0.05  # of all comparisons together, by Holm
@@ -71,7 +72,7 @@ def numbers_of(audited: Audited) -> Numbers:
     rows = audited.records
     flags = _flags(audited)
     seen = [flags.get(row.record.id) for row in rows]
-    words = np.array([[len(c.text.split()) for c in row.completions] for row in rows], np.float64)
+    words = np.array([[len(words_of(c.text)) for c in row.completions] for row in rows])
     good, told, what = None, np.ones(len(rows), bool), ""
     if audited.kind == "pairs":
         good, told, what = words[:, 0] > words[:, 1], words[:, 0] != words[:, 1], "chosen is longer"
@@ -79,7 +80,7 @@ def numbers_of(audited: Audited) -> Numbers:
         good, what = np.array([row.completions[0].good for row in rows], bool), "liked"
     margins = [getattr(row.record, "margin", None) for row in rows]
     return Numbers(
-        words[:, 0],
+        words[:, 0].astype(np.float64),
         np.array([flag is not None for flag in seen], bool),
         np.array([bool(flag) for flag in seen], bool),
         good,
@@ -206,7 +207,7 @@ def model_rates(audited: Audited) -> list[Writer]:
     if len(flat.values) < 2:
         return []
     of = flat.of.reshape(-1, 2)
-    words = np.array([len(c.text.split()) for row in audited.records for c in row.completions])
+    words = np.array([len(words_of(c.text)) for row in audited.records for c in row.completions])
     count = len(flat.values)
     known = flat.of >= 0
     wrote = np.bincount(flat.of[known], minlength=count)
