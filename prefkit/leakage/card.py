@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from prefkit.config import LeakageConfig
+from prefkit.leakage.evaluation_sets import EvaluationSet
 from prefkit.leakage.index import SHORT, TELLING
 from prefkit.leakage.verdicts import SetVerdict, overall
 from prefkit.records import Contamination
@@ -61,6 +62,7 @@ def card(
     rows: int,
     hits: Mapping[str, Sequence[Contamination]],
     config: LeakageConfig,
+    sets: Sequence[EvaluationSet] = (),
 ) -> str:
     """The text of the run's README."""
     headers, cells = table(found)
@@ -71,8 +73,21 @@ def card(
     if splits is not None:
         lines += ["## Between the splits", "", "| held-out records that share with training | n |"]
         lines += ["|---|---:|", *(f"| {_KINDS[kind]} | {n} |" for kind, n in splits.items()), ""]
-    lines += ["## How it was looked for", "", _method(config)]
+    lines += ["## How it was looked for", "", _method(config), ""]
+    lines += [f"- {one.name}: {columns(one)}." for one in sets if one.columns]
     return "\n".join(lines)
+
+
+def columns(one: EvaluationSet) -> str:
+    """Which columns of an evaluation set were looked at."""
+    question, *answer = one.columns
+    parts = {"question": [question] if question else [], "answer": answer}
+    return ", ".join(
+        f"{what} in {' and '.join(f'`{name}`' for name in names)}"
+        if names
+        else f"no column that is known to hold a {what} (name it with `--field`)"
+        for what, names in parts.items()
+    ).replace("a answer", "an answer")
 
 
 _KINDS = {
@@ -109,6 +124,7 @@ def _method(config: LeakageConfig) -> str:
         f"An item is contaminated when at least {config.coverage:.0%} of the words of its question "
         f"or of its answer lie in {config.ngram}-grams of one training text (and at least "
         f"{TELLING} words, or all), {run}. A question of {SHORT} to {config.ngram - 1} words must "
-        "stand there whole; a shorter one must be the whole prompt. Case, punctuation and width do "
-        "not count; n-grams in more than ten items of a set are its template and are left out."
+        "stand there whole; a shorter one must be the whole prompt. Case, punctuation, width and "
+        "markup do not count; n-grams in more than ten items of a set, or in most of a small one, "
+        "are its template and are left out."
     )

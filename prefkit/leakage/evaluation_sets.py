@@ -1,13 +1,14 @@
-"""Evaluation sets as questions and answers: our own records, and benchmarks with any columns."""
+"""Evaluation sets as questions and answers."""
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from prefkit.cleaning.rows import Row
-from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.errors import PrefkitError
+from prefkit.leakage.columns import question_and_answer, read_columns
 from prefkit.manifest import Input
 from prefkit.reading import files_of
 from prefkit.records import text_of
@@ -15,15 +16,6 @@ from prefkit.slices import cut, read
 from prefkit.workspace import Workspace, stream_files
 
 PartName = Literal["prompt", "reference"]
-# Columns of published sets, best first. The first that a row has is the question; what lies in
-# BESIDE belongs to it (Alpaca's `input`). So with the answer.
-PROMPTS = ("prompt", "question", "query", "instruction", "problem", "goal", "ctx", "sentence")
-LAST_PROMPTS = ("input", "inputs", "text", "messages", "conversations")
-BESIDE = ("input", "context_question", "question_content")
-REFERENCES = (
-    "reference", "chosen", "answer", "answers", "solution", "completion", "response", "output",
-    "target", "targets", "canonical_solution", "best_answer", "label_text",
-)  # fmt: skip
 STREAMS = ("examples", "pairs", "unpaired")
 
 
@@ -50,11 +42,13 @@ class EvaluationSet:
         name: What reports call it.
         items: In file order.
         inputs: Its files by hash; none for a set of the hub.
+        columns: Of its first row, that of the question first, then those of the answer.
     """
 
     name: str
     items: tuple[Item, ...]
     inputs: tuple[Input, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def load_evaluation_set(
@@ -74,11 +68,12 @@ def load_evaluation_set(
     """
     name, source = _named(source)
     files = _files(source, workspace)
-    items, places = [], []
+    items, places, columns = [], [], ()
     for piece in cut(files):
         for where, row in read(piece):
             if isinstance(row, PrefkitError):
                 raise row
+            columns = columns or tuple(fields) or read_columns(row)
             items.append(_item(row, where, fields))
             places.append(_place(where, len(files)))
     if len({item.id for item in items}) < len(items) or not all(item.id for item in items):
@@ -93,7 +88,7 @@ def load_evaluation_set(
             hint="Name the columns to look at with `--field COLUMN`.",
         )
     inputs = tuple(Input.of(file, workspace) for file in files)
-    return EvaluationSet(name or _short(source), tuple(items), inputs)
+    return EvaluationSet(name or _short(source), tuple(items), inputs, columns)
 
 
 def items_of(rows: Iterable[Row]) -> tuple[Item, ...]:
@@ -134,57 +129,11 @@ def _files(source: str, workspace: Workspace) -> list[Path]:
 
 
 def _item(row: Mapping[str, Any], where: str, fields: Sequence[str]) -> Item:  # a JSON object
-    if fields:
-        missing = [name for name in fields if name not in row]
-        if len(missing) == len(fields):
-            raise _no_column(row, where, f"`{'`, `'.join(missing)}` is not there")
-        texts = [" ".join(_texts(row.get(name))) for name in fields]
-        prompt, reference = texts[0], "\n\n".join(texts[1:])
-    else:
-        names = _columns(row)
-        if not any(names):
-            raise _no_column(row, where, "no column that is known to hold a question")
-        prompt, reference = (
-            "\n\n".join(text for name in group for text in _texts(row[name])) for group in names
-        )
     own = next((row[key] for key in ("id", "task_id", "qid", "idx") if key in row), None)
     name = "" if own is None else str(own).encode("utf-8", "replace").decode()
-    return Item(name, prompt, reference)
+    return Item(name, *question_and_answer(row, where, fields))
 
 
 def _place(where: str, files: int) -> str:
     path, _, line = where.rpartition(":")
     return f"line {line}" if files == 1 else f"{Path(path).stem}:{line}"
-
-
-def _columns(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:  # a JSON object
-    """Which columns hold the question, and which the answer."""
-    prompt = next((name for name in (*PROMPTS, *LAST_PROMPTS) if name in row), None)
-    prompts = [] if prompt is None else [prompt]
-    prompts += [name for name in BESIDE if name in row and name != prompt]
-    reference = next((name for name in REFERENCES if name in row and name != prompt), None)
-    return prompts, [] if reference is None else [reference]
-
-
-def _no_column(row: Mapping[str, Any], where: str, why: str) -> PrefkitError:  # a JSON object
-    return PrefkitError(
-        f"{where}: {why}; the columns are: {', '.join(map(str, row)) or 'none'}.",
-        hint="Name the column of the question with `--field`, and that of the answer with another.",
-        exit_code=EXIT_USAGE,
-    )
-
-
-def _texts(value: Any) -> Iterator[str]:  # whatever a column of someone else's file holds
-    """The strings in a value: messages without system turns, lists and objects one by one."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        if "role" in value or "from" in value:
-            if value.get("role", value.get("from")) != "system":
-                yield from _texts(value.get("content", value.get("value")))
-        else:
-            for part in value.values():
-                yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)

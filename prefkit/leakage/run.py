@@ -171,7 +171,7 @@ def _deliver(
     totals |= {f"contaminated items of {v.name}": v.contaminated for v in found}
     totals |= {f"held-out records, {kind}": n for kind, n in (splits or {}).items()}
     run.deliver(outputs, {}, totals)
-    run.finish(card=card(found, splits, rows, longest(_hits(parts)), plan.config))
+    run.finish(card=card(found, splits, rows, longest(_hits(parts)), plan.config, plan.sets))
 
 
 def results(

@@ -28,6 +28,13 @@ def write(workspace, name, *rows):
         ({"prompt": [{"role": "user", "content": "Q?"}], "chosen": "A", "rejected": "B"},
          ("Q?", "A")),
         ({"question": None, "answer": "A"}, ("", "A")),
+        ({"question": "Q?", "choices": ["A", "B"], "answer": 1}, ("Q?", "B")),  # MMLU
+        ({"ctx": "Q", "endings": ["A", "B"], "label": "0"}, ("Q", "A")),  # HellaSwag
+        ({"question": "Q?", "choices": {"text": ["A", "B"], "label": ["1", "2"]},
+          "answerKey": "2"}, ("Q?", "B")),  # ARC
+        ({"question": "Q?", "options": ["A", "B"], "answer": "B"}, ("Q?", "B")),
+        ({"question": "Q?", "choices": ["A", "B"], "answer": 7}, ("Q?", "")),
+        ({"question": "Q?", "choices": "A or B", "answer": "A"}, ("Q?", "A")),
     ],
 )  # fmt: skip
 def test_the_usual_columns_are_known(workspace, row, item):

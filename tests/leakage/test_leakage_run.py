@@ -65,7 +65,15 @@ def test_a_run_names_every_hit_and_leaves_out_what_is_held_out(data):
     assert found["verdict"] == results(run)["verdict"] == "contaminated"
     assert run.manifest.totals["training_rows"] == 22
     assert (run.path / "contaminated.txt").read_text().split() == [hit.record_id for hit in hits]
-    assert "CONTAMINATED: sheep: 1 of 2 items (50.0%)" in (run.path / "README.md").read_text()
+    card = (run.path / "README.md").read_text()
+    assert "CONTAMINATED: sheep: 1 of 2 items (50.0%)" in card
+    assert "- sheep: question in `question`, answer in `answer`." in card
+
+
+def test_the_card_says_when_no_answer_was_looked_for(data):
+    (data.root / "half.jsonl").write_text('{"question": "What is that?", "gold_text": "A thing"}\n')
+    card = (leakage(data, "train.jsonl", against=("half.jsonl",)).path / "README.md").read_text()
+    assert "no column that is known to hold an answer (name it with `--field`)" in card
 
 
 def test_a_clean_set_and_one_that_cannot_be_looked_for_are_told_apart(data):
