@@ -155,6 +155,14 @@ def test_another_language_is_refused_when_it_is_clear():
     assert language_of(english)[0] == "en"
 
 
+def test_a_text_too_short_to_tell_its_language_tells_its_script():
+    for text in ("у мене все добре", "نعم بالطبع", "네, 물론이죠", "はい", "是的"):
+        assert of_answer(text, languages=("en",)) == ["language"]
+    assert of_answer("у мене все добре", languages=("en", "uk")) == []
+    assert of_answer("The sum is Σ.", languages=("en",)) == []
+    assert of_answer("Docker Compose", languages=("ru",)) == []
+
+
 def test_an_unknown_language_is_refused():
     with pytest.raises(PrefkitError, match="`english` is no language"):
         load_rules(CleanConfig(languages=("english",)), Workspace.find())

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 from prefkit.cleaning.rules.contract import View, without_code
+from prefkit.cleaning.rules.scripts import strange_script
 from prefkit.config import CleanConfig
 from prefkit.errors import EXIT_USAGE, PrefkitError
 
@@ -16,11 +17,14 @@ LOOKED_AT = 2000  # characters that are enough to tell
 def language(view: View, config: CleanConfig) -> str | None:
     """The question or a good answer is clearly in another language than `languages`."""
     texts = [("prompt", view.row.question), *((c.field, c.text) for c in view.good)]
+    wanted = " or ".join(config.languages)
     for field, text in texts:
         found = language_of(text)
         if found is not None and found[0] not in config.languages:
-            wanted = " or ".join(config.languages)
             return f"the {field} looks like `{found[0]}` ({found[1]:.2f}), {wanted} wanted"
+        script = strange_script(text[:LOOKED_AT], config.languages) if found is None else None
+        if script is not None:
+            return f"the {field} is written in {script} letters, {wanted} wanted"
     return None
 
 
