@@ -127,7 +127,9 @@ class Funnel:
 
     def _measure_sanity(self) -> Measured:
         plan = self.plan
-        overlap = find_overlap(plan.examples, plan.pairs, plan.adapter, self._workspace)
+        overlap = find_overlap(
+            plan.examples, plan.pairs, plan.adapter, self._workspace, plan.suites
+        )
         allowed = plan.config.allow_leakage
         probed = sanity.probe(self.arms, plan.adapter, plan.examples)
         sha256 = sha256_of(plan.adapter / "adapter_model.safetensors")

@@ -9,8 +9,9 @@ from typing import Literal
 from prefkit.cleaning.rows import Row, row_of
 from prefkit.config import LeakageConfig
 from prefkit.errors import PrefkitError
+from prefkit.evaluation.suites import Suite
 from prefkit.leakage.build import build_index
-from prefkit.leakage.evaluation_sets import EvaluationSet, items_of
+from prefkit.leakage.evaluation_sets import EvaluationSet, Item, items_of
 from prefkit.leakage.index import Index
 from prefkit.leakage.training import BATCH, contaminations, is_training, records_in
 from prefkit.manifest import Input, Manifest, read_manifest, run_of
@@ -25,13 +26,23 @@ _KINDS = {"train-sft": "examples", "train-kto": "unpaired"}  # the others read p
 
 
 @dataclasses.dataclass(frozen=True)
+class SuiteOverlap:
+    """How many items of a benchmark suite stand in the training data."""
+
+    name: str
+    seen: int
+    items: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Overlap:
-    """What of the held-out data stands in what an adapter was trained on.
+    """What of the held-out data, and of suites, stands in what an adapter was trained on.
 
     Attributes:
         questions: Distinct held-out prompts.
         seen: Those that stand in the training data, themselves or their answer.
         hits: Where.
+        suites: Those that were trained on in part.
         rows: Training records looked at.
         runs: Names of the training runs, newest first.
         unknown: What could not be looked at, in words.
@@ -40,6 +51,7 @@ class Overlap:
     questions: int
     seen: tuple[str, ...]
     hits: tuple[Contamination, ...]
+    suites: tuple[SuiteOverlap, ...]
     rows: int
     runs: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -57,12 +69,22 @@ def find_overlap(
     pairs: Sequence[PreferencePair],
     adapter: Path,
     workspace: Workspace,
+    suites: Sequence[Suite] = (),
 ) -> Overlap:
-    """Look for held-out data in the training files of an adapter and of those it was built on."""
+    """Look for held-out data in the training files of an adapter and of those it was built on.
+
+    Args:
+        examples: Held-out examples.
+        pairs: Held-out pairs.
+        adapter: Its folder.
+        workspace: Where runs are looked for.
+        suites: Benchmark suites, which are looked for too.
+    """
     held = [row_of(record) for record in (*examples, *pairs)]
     items = items_of(held)
     prompts = {item.id: item.prompt for item in items}
-    index = build_index([EvaluationSet(HELD_OUT, items)], LeakageConfig())
+    sets = [EvaluationSet(HELD_OUT, items), *map(_items_of_suite, suites)]
+    index = build_index(sets, LeakageConfig())
     run = run_of(adapter)
     runs: list[str] = []
     unknown = [] if run else [f"{adapter} lies in no prefkit run"]
@@ -86,9 +108,36 @@ def find_overlap(
             unknown += [f"{entry.path} of {folder.name} {trouble}"] if trouble else []
     if run and not runs:
         unknown.append(f"{run.name} was not trained here")
-    seen = dict.fromkeys(prompts[hit.item_id] for hit in hits)
+    found = {name: [hit for hit in hits if hit.evaluation == name] for name in index.sets}
+    seen = dict.fromkeys(prompts[hit.item_id] for hit in found[HELD_OUT])
+    counts = [(one.name, len({hit.item_id for hit in found[one.name]})) for one in sets[1:]]
     return Overlap(
-        len(set(prompts.values())), tuple(seen), tuple(hits), rows, tuple(runs), tuple(unknown)
+        len(set(prompts.values())),
+        tuple(seen),
+        tuple(found[HELD_OUT]),
+        tuple(
+            SuiteOverlap(name, count, len(suite.samples))
+            for (name, count), suite in zip(counts, suites, strict=True)
+            if count
+        ),
+        rows,
+        tuple(runs),
+        tuple(unknown),
+    )
+
+
+def _items_of_suite(suite: Suite) -> EvaluationSet:
+    """Its questions as the model gets them, and the right answers."""
+    return EvaluationSet(
+        f"suite {suite.name}",
+        tuple(
+            Item(
+                sample.id,
+                suite.context(sample),
+                sample.choices[sample.gold or 0] if sample.choices else "\n\n".join(sample.targets),
+            )
+            for sample in suite.samples
+        ),
     )
 
 

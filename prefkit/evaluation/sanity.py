@@ -168,6 +168,16 @@ def _not_trained_on(overlap: Overlap, *, allow_leakage: bool) -> Check:
 
 def watermark(overlap: Overlap, *, allow_leakage: bool) -> str:
     """What every page of a result must say about leakage; empty when there is none."""
+    marks = [_held_out_mark(overlap, allow_leakage=allow_leakage)]
+    marks += [
+        f"Of {suite.name}, {suite.seen} of {suite.items} items stand in the training data: its "
+        "figures flatter the tuned model."
+        for suite in overlap.suites
+    ]
+    return " ".join(mark for mark in marks if mark)
+
+
+def _held_out_mark(overlap: Overlap, *, allow_leakage: bool) -> str:
     if overlap.verdict == "contaminated" and allow_leakage:
         return (
             f"Leakage allowed: {len(overlap.seen)} of {overlap.questions} held-out questions, or "

@@ -11,6 +11,7 @@ from prefkit.errors import EXIT_USAGE, PrefkitError
 from prefkit.evaluation.overlap import find_overlap
 from prefkit.evaluation.run import plan_eval
 from prefkit.evaluation.sanity import watermark
+from prefkit.evaluation.suites import load_suite
 from prefkit.manifest import Input, Manifest
 from prefkit.records import Example, PreferencePair, Quote, assistant, user
 from prefkit.storage import write_json, write_jsonl
@@ -172,6 +173,22 @@ def test_nothing_found_is_clean_and_needs_no_watermark(data, trained):
     assert found.verdict == "clean"
     assert watermark(found, allow_leakage=False) == ""
     assert watermark(found, allow_leakage=True) == ""
+
+
+def test_a_suite_that_was_trained_on_is_watermarked_and_the_held_out_figures_stand(data, trained):
+    suite = load_suite("basics", data)
+    asked = suite.context(suite.samples[0])
+    pairs = data.runs / "pairs-1" / "data" / "pairs" / "train.jsonl"
+    write_jsonl(pairs, [pair_of("Paired?"), pair_of(f"Tell me. {asked}")])
+    found = find_overlap([example(1)], [], trained, data, [suite])
+    (seen,) = found.suites
+    assert (seen.name, seen.seen, seen.items) == ("suite basics", 1, len(suite.samples))
+    assert found.hits == ()
+    mark = watermark(found, allow_leakage=False)
+    assert f"Of suite basics, 1 of {len(suite.samples)} items stand in the training data" in mark
+    assert "Leakage not checked" in mark  # the file changed since
+    write_jsonl(pairs, [pair_of("Paired?")])
+    assert find_overlap([example(1)], [], trained, data, [suite]).suites == ()
 
 
 def test_held_out_pairs_are_found_in_the_adapters_lineage(data, trained):
