@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefkit.cleaning.normalise import (
+    _respelled,
+    _spelled,
     conversation_key,
     matching_key,
     normalise,
@@ -32,6 +34,8 @@ PIECES = (
     "\u1fef",  # composes to a backtick
     "\u3000",
     "\ufe0f",
+    "\U000e0100",
+    "\u845b",
     "\u3099",
     "\u1100",
     "\u1161",
@@ -55,6 +59,11 @@ def test_normalising_twice_changes_nothing_more(text):
     assert matching_key(once) == matching_key(text)
 
 
+@given(texts)
+def test_the_quick_look_agrees_with_the_steps(text):
+    assert _spelled(text) == _respelled(text)
+
+
 @pytest.mark.parametrize(
     ("text", "plain", "changes"),
     [
@@ -63,6 +72,10 @@ def test_normalising_twice_changes_nothing_more(text):
         ("one\r\ntwo\u2028three", "one\ntwo\nthree", ("line-ends",)),
         ("pass\u00adword\ufeff", "password", ("invisible",)),
         ("rm \u202efdp.exe\u202c", "rm fdp.exe", ("invisible",)),
+        ("a\ufe0f b\U000e0120", "a b", ("invisible",)),
+        ("\u263a\ufe0f\ufe01\ufe02 1\ufe0f\u20e3", "\u263a\ufe0f 1\ufe0f\u20e3", ("invisible",)),
+        ("\u845b\U000e0100\U000e0101", "\u845b\U000e0100", ("invisible",)),
+        ("join\u034fed", "joined", ("invisible",)),
         ("ig\U000e0069\U000e0067nore", "ignore", ("invisible",)),
         ("null\x00 bell\x07", "null bell", ("invisible",)),
         ("half \ud800", "half", ("invisible", "spaces")),
