@@ -244,7 +244,8 @@ def _compared(entries: _Entries, way: int) -> Rows:
         at = starts[sizes == size][:, None] + np.arange(size)
         one, other = np.triu_indices(size, 1)
         a, b = at[:, one].ravel(), at[:, other].ravel()
-        parts.append((item[a], item[b], (np.sign(value[a] - value[b]) + 1) / 2, judgment[a]))
+        outcome = (1.0 + (value[a] > value[b]) - (value[a] < value[b])) / 2
+        parts.append((item[a], item[b], outcome, judgment[a]))
     if not parts:
         none = np.empty(0, np.int64)
         return none, none, np.empty(0), none, none
