@@ -8,11 +8,11 @@ from typing import TypeVar
 from prefkit.config import PairsConfig
 from prefkit.errors import PrefkitError
 from prefkit.manifest import Input, run_of
+from prefkit.memory import records_stay
 from prefkit.pairs.card import card, totals, warn
 from prefkit.pairs.ids import by_id
 from prefkit.pairs.loading import read_files, read_opinions
 from prefkit.pairs.make import Paired, make_pairs
-from prefkit.memory import records_stay
 from prefkit.pairs.opinions import Opinions, opinions_of
 from prefkit.pairs.sift import STAGE
 from prefkit.reading import files_of, lacks

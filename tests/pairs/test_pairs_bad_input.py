@@ -1,4 +1,4 @@
-"""What `prefkit pairs` says of judgments, candidates and examples that are not as they should be."""
+"""What `prefkit pairs` says of records that are not as they should be."""
 
 import json
 import os
