@@ -23,6 +23,7 @@ from prefkit.records import Judgment, PreferencePair, Vote, text_of
 
 KEY: Final = "annotators"
 RATERS = "raters.json"  # of a run of `prefkit pairs`
+LEAST_ALPHA = 0.667  # for tentative conclusions (Krippendorff 2004, p. 241)
 MOST = 100_000  # judgments that are compared; of more, those of some prompts
 DRAWN = 20  # annotators in a chart
 ABOUT = {
@@ -73,7 +74,9 @@ def judgments_of(rows: Sequence[Row]) -> tuple[tuple[Judgment, ...], dict[str, i
         record = row.record
         if not isinstance(record, PreferencePair) or not record.votes:
             continue
-        sides = f"{record.id}/chosen", f"{record.id}/rejected"
+        # By a hash, so that to agree with the pair does not look like always the same answer.
+        one, other = "ab" if hash64(record.id) % 2 else "ba"
+        sides = f"{record.id}/{one}", f"{record.id}/{other}"
         lengths |= {name: len(c.text) for name, c in zip(sides, row.completions, strict=True)}
         judgments += [_judgment(record.id, vote, sides) for vote in record.votes]
     return tuple(judgments), lengths
@@ -136,6 +139,7 @@ def _figures(found: Agreement, raters: Sequence[Rater]) -> Iterator[Figure]:
                 one.high,
                 one.method,
                 question.meaning if one.key == "alpha" else "",
+                _too_low(one) if one.key == "alpha" else "",
             )
     texts = [flag.text for flag in found.flags]
     yield Figure(
@@ -158,6 +162,16 @@ def _figures(found: Agreement, raters: Sequence[Rater]) -> Iterator[Figure]:
             method="accuracy at or below chance, as `prefkit pairs` estimates it; n is the raters",
             alarm=f"No better than chance: {', '.join(useless[:5])}." if useless else "",
         )
+
+
+def _too_low(alpha: AgreementFigure) -> str:
+    """An alarm when the whole interval is under what Krippendorff asks for."""
+    if alpha.high is None or alpha.high >= LEAST_ALPHA:
+        return ""
+    return (
+        f"Annotators agree too little to rely on: alpha is {alpha.value:.2f}, and "
+        f"{LEAST_ALPHA} is asked for."
+    )
 
 
 def _people(found: Agreement, raters: Sequence[Rater]) -> Table:

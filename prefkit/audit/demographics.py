@@ -71,7 +71,7 @@ def _figures(balanced: Sequence[Balanced], audited: Audited) -> Iterator[Figure]
         any_of = sum((group.anywhere for group in groups), start=groups[0].anywhere)
         yield figure(
             f"{KEY}.{terms.name}.named",
-            f"Rows that name any: {terms.title.lower()}",
+            f"{terms.title}: rows that name any group",
             wilson(int(any_of.sum()), rows),
             method=f"share of rows, {audited.sampled}",
         )
@@ -79,7 +79,7 @@ def _figures(balanced: Sequence[Balanced], audited: Audited) -> Iterator[Figure]
         if others and others[0].terms:
             yield figure(
                 f"{KEY}.{terms.name}.ratio",
-                f"{others[0].group} for each row of {most.group}",
+                f"{terms.title}: {others[0].group} for each row of {most.group}",
                 ratio(others[0].anywhere, most.anywhere),
                 "ratio",
                 method=f"rows that name each, {audited.sampled}",
@@ -128,7 +128,7 @@ def _table(one: Balanced, audited: Audited) -> Table:
         )
         for group in _by_rows(groups)
     ]
-    more = ("more on the winning side", "p (Holm)") if audited.kind != "examples" else ()
+    more = ("winners less losers", "p (Holm)") if audited.kind != "examples" else ()
     headers = ("group", *sides, f"for each row of {most.group}", *more, "most used")
     note = f"Rows that hold a term, by where it stands. List: {terms.source}. {terms.note}"
     return table(terms.title, headers, rows, note)

@@ -101,17 +101,25 @@ def _document(notes: Mapping[str, str], quotes: Sequence, audited: Audited) -> s
     return chunk.document_id if chunk else None
 
 
+def _sided_names(field: str) -> list[str]:
+    """Notes that name the writer of one side: such as `chosen_model`."""
+    return [
+        f"{one}{mark}{other}"
+        for what in SIDED
+        for mark in "_-."
+        for one, other in ((field, what), (what, field))
+    ]
+
+
 def _sided(notes: Mapping[str, str], field: str) -> str | None:
-    names = (f"{one}{mark}{other}" for what in SIDED for mark in "_-." for one, other in
-             ((field, what), (what, field)))  # fmt: skip
-    found = next((notes[name] for name in names if notes.get(name)), None)
+    found = next((notes[name] for name in _sided_names(field) if notes.get(name)), None)
     return found or (notes.get("model") if field == "completion" else None)
 
 
 def _shared_notes(rows: Sequence[Row]) -> list[str]:
     """Notes with few, short values, each of two rows or more on average."""
     values: dict[str, Counter[str]] = {}
-    texts: set[str] = set()
+    texts = {name for field in ("chosen", "rejected") for name in _sided_names(field)}
     for row in rows:
         for name, value in row.record.metadata.items():
             if name in NOT_ORIGINS or name in texts:

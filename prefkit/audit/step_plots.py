@@ -92,18 +92,18 @@ def _panel(
     scale = 100 if unit == "%" else 1
     ends = [scale * v for point in points for v in point if v is not None and math.isfinite(v)]
     low, high = min(ends), max(ends)
-    pad = (high - low) * 0.15 or max(abs(high) * 0.1, 0.5)
+    pad = max((high - low) * 0.15, abs(high) * 0.05) or 0.5
     floor = max(0.0, low - pad)
     left, top = x + 46, y + 24
     up = Axis(floor, high + pad, top + tall, top)
-    step = (wide - 60) / max(len(points) - 1, 1)
+    step = (wide - 96) / max(len(points) - 1, 1)
     parts = [text(x, y + 13, name, "value")]
     for tick in up.ticks(4):
         parts.append(line(left, up(tick), x + wide, up(tick), "grid"))
         parts.append(text(left - 6, up(tick) + 4, f"{tick:g}{unit}", "faint", "end"))
     places = []
     for number, (value, lower, upper) in enumerate(points):
-        at = left + 10 + number * step
+        at = left + 22 + number * step
         parts.append(text(at, top + tall + 14, names[number], "faint", "middle"))
         if not math.isfinite(value):
             continue
@@ -112,7 +112,7 @@ def _panel(
             parts.append(line(at, up(scale * lower), at, up(scale * upper), "whisker unclear"))
         parts.append(dot(at, up(scale * value), 4, "good"))
         said = f"{scale * value:.3g}{unit}"
-        parts.append(text(at + 6, up(scale * value) - 6, said, "faint"))
+        parts.append(text(at + 5, up(scale * value) - 5, said, "faint"))
     parts.insert(1, f'<path class="outline" d="M {" L ".join(places)}" opacity="0.35"/>')
     return "".join(parts)
 

@@ -91,10 +91,11 @@ def _measures(one: Numbers) -> Iterator[tuple[str, str, Estimate]]:
 
 def _figures(numbers: Sequence[Numbers]) -> Iterator[Figure]:
     """Of what came in and what stays; the table has the stages between."""
-    for one in (*numbers[:1], *numbers[-1:]):
-        for key, label, value in _measures(one):
+    ends = [(one.name, list(_measures(one))) for one in (*numbers[:1], *numbers[-1:])]
+    for measured in zip(*(measures for _, measures in ends), strict=True):
+        for (name, _), (key, label, value) in zip(ends, measured, strict=True):
             unit = "words" if key == "words" else "share"
-            yield figure(f"{KEY}.{key}.{one.name}", f"{label}: {one.name}", value, unit)
+            yield figure(f"{KEY}.{key}.{name}", f"{label}: {name}", value, unit)
 
 
 def _tables(run: CleanRun, numbers: Sequence[Numbers]) -> Iterator[Table]:

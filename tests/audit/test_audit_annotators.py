@@ -109,6 +109,7 @@ def test_judgments_upstream_tell_habits_skips_accuracy_and_weight(judged):
     assert "slotty" in figures["annotators.flags"].alarm
     assert figures["annotators.weightless"].alarm == "No better than chance: slotty."
     assert figures["annotators.alpha"].n == 40
+    assert "agree too little" in figures["annotators.alpha"].alarm
     assert section.data["from_votes"] is False
 
 
