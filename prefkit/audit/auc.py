@@ -40,8 +40,7 @@ def paired_auc(more: np.ndarray, less: np.ndarray, groups: np.ndarray, seed: int
         return _halved(change)
     won = np.bincount(index, (up - down.astype(np.int64) + 1) / 2)
     sums = bootstrap_sums(_ratio, np.stack([won, np.bincount(index).astype(float)]), seed=seed)
-    method = f"{sums.method} ({len(places):,} prompts)" if sums.low is not None else sums.method
-    return dataclasses.replace(sums, n=n, method=method)
+    return dataclasses.replace(never_without(sums), n=n)
 
 
 def two_class_auc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
@@ -68,6 +67,13 @@ def two_class_auc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
         return Estimate(value, n, narrow.low, narrow.high, "Wilson 95%, smaller class")
     half = normal_quantile((1 + LEVEL) / 2) * spread
     return Estimate(value, n, max(0.0, value - half), min(1.0, value + half), "DeLong 95%")
+
+
+def never_without(estimate: Estimate) -> Estimate:
+    """A mean of what lies in 0 to 1; where all items agree, with Wilson's interval."""
+    if estimate.low is not None or not estimate.n:
+        return estimate
+    return wilson(estimate.value * estimate.n, estimate.n)
 
 
 def _halved(change: Estimate) -> Estimate:

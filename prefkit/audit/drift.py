@@ -10,6 +10,7 @@ from prefkit.audit import plots
 from prefkit.audit.audited import Audited
 from prefkit.audit.drifted import (
     BINS,
+    LEAST_SPREAD,
     difference,
     ks,
     psi,
@@ -89,7 +90,7 @@ class _Compared:
 
     def figure(self) -> Figure:
         new, old = self.values
-        estimate = difference(np.log1p(new), np.log1p(old))
+        estimate = difference(np.log1p(new), np.log1p(old), LEAST_SPREAD)
         stability = self.stability
         alarm = ""
         if estimate.above(FAR) or estimate.below(-FAR):

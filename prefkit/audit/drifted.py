@@ -8,23 +8,31 @@ import numpy as np
 from prefkit.evaluation.statistics import LEVEL, Estimate, normal_quantile
 
 BINS = 10
+LEAST_SPREAD = 0.02  # of logarithms of counts: two per cent of a count
 DRAWS = 999
 
 
-def difference(new: np.ndarray, old: np.ndarray) -> Estimate:
+def difference(new: np.ndarray, old: np.ndarray, least: float = 0.0) -> Estimate:
     """Hedges' g: difference of means in pooled standard deviations, corrected for small n.
 
     Normal interval with the variance of Hedges and Olkin (1985).
+
+    Args:
+        new: Values.
+        old: Others.
+        least: What a standard deviation counts as at least, so that sets which do not vary can be
+            compared.
     """
     m, n = len(new), len(old)
     if m < 2 or n < 2:
         return Estimate(math.nan, m + n, method="too few")
     pooled = ((m - 1) * new.var(ddof=1) + (n - 1) * old.var(ddof=1)) / (m + n - 2)
     apart = float(new.mean() - old.mean())
-    if pooled < 1e-12 * max(1.0, float(np.abs(new).max()), float(np.abs(old).max())) ** 2:
+    spread = max(math.sqrt(pooled), least)
+    if spread < 1e-9 or (pooled < 1e-12 and abs(apart) < 1e-9):
         value = 0.0 if abs(apart) < 1e-9 else math.nan
         return Estimate(value, m + n, method="no interval: the values do not differ")
-    value = apart / math.sqrt(pooled) * (1 - 3 / (4 * (m + n) - 9))
+    value = apart / spread * (1 - 3 / (4 * (m + n) - 9))
     error = math.sqrt((m + n) / (m * n) + value**2 / (2 * (m + n)))
     half = normal_quantile((1 + LEVEL) / 2) * error
     return Estimate(value, m + n, value - half, value + half, "Hedges-Olkin 95%")

@@ -5,9 +5,6 @@ person and contractions are counted for English only.
 """
 
 import re
-from collections.abc import Sequence
-
-import numpy as np
 
 from prefkit.cleaning.rules.openings import REFUSAL
 from prefkit.cleaning.shingles import SPACELESS
@@ -68,6 +65,7 @@ _FIRST = frozenset(
 _CONTRACTED = re.compile(r"(?:n't|'(?:s|re|ve|ll|d|m))$")
 _CLOSING = tuple(".!?:…。！？।؟”\"')]}»`|*_")
 _TELLING = 4  # letters from which a word may be about something
+_FAR_EAST = "\u0e00"  # from Thai on, where a letter may be a word
 
 
 def surface(text: str, prompt_words: frozenset[str] = frozenset()) -> list[float]:
@@ -81,7 +79,7 @@ def surface(text: str, prompt_words: frozenset[str] = frozenset()) -> list[float
     words = words_of(seen)
     scale = len(text) / len(seen) if seen else 1.0
     letters = len("".join(words))
-    told = set(filter(_telling, words))
+    told = {word for word in words if len(word) >= _TELLING or word >= _FAR_EAST}
     counts: dict[str, float] = {name: _count(name, seen) for name in _PATTERNS}
     counts |= {
         "words": round(len(words) * scale),
@@ -102,11 +100,8 @@ def surface(text: str, prompt_words: frozenset[str] = frozenset()) -> list[float
 
 def telling_words(text: str) -> frozenset[str]:
     """Lower-case words of four letters or more, and letters of scripts without spaces."""
-    return frozenset(filter(_telling, words_of(text[:LONGEST])))
-
-
-def _telling(word: str) -> bool:
-    return len(word) >= _TELLING or (not word.isascii() and len(word) == 1)
+    words = words_of(text[:LONGEST])
+    return frozenset(word for word in words if len(word) >= _TELLING or word >= _FAR_EAST)
 
 
 def words_of(text: str) -> list[str]:
@@ -116,12 +111,6 @@ def words_of(text: str) -> list[str]:
 
 def _count(name: str, text: str) -> int:
     marks = _MARKS.get(name)
-    if marks and not any(mark in text for mark in marks):
+    if marks and not any(map(text.__contains__, marks)):
         return 0
     return len(_PATTERNS[name].findall(text))
-
-
-def surfaces(texts: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
-    """The features of some texts, one row each, beside what was asked."""
-    rows = [surface(t, telling_words(p)) for t, p in zip(texts, prompts, strict=True)]
-    return np.array(rows, np.float32).reshape(len(rows), len(FEATURES))

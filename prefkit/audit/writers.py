@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from prefkit.audit.auc import paired_auc, two_class_auc
+from prefkit.audit.auc import never_without, paired_auc, two_class_auc
 from prefkit.audit.audited import Audited
 from prefkit.audit.measured import hash64
 from prefkit.cleaning.rows import Row
@@ -54,7 +54,7 @@ def places_shown(audited: Audited) -> list[Found]:
     found = []
     for source, entries in sorted(sums.items()):
         columns = np.array(entries, np.float64).T
-        estimate = bootstrap_sums(_ratio, columns, seed=audited.config.seed)
+        estimate = never_without(bootstrap_sums(_ratio, columns, seed=audited.config.seed))
         found.append((source, estimate, f"{int(columns[1].sum()):,} comparisons."))
     return found
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from prefkit.audit import plots
 from prefkit.audit.audited import Audited
-from prefkit.audit.drifted import difference
+from prefkit.audit.drifted import LEAST_SPREAD, difference
 from prefkit.audit.quality.part import Part
 from prefkit.audit.sections import Chart, Figure, Table
 from prefkit.audit.surface import FEATURES, LABELS
@@ -123,7 +123,7 @@ class _Source:
     def _difference(self, name: str) -> Estimate:
         column = FEATURES.index(name)
         logs = [np.log1p(side[:, column]) for side in (self.own, self.others)]
-        return difference(*logs)
+        return difference(*logs, least=LEAST_SPREAD)
 
 
 def _least(estimate: Estimate) -> float:
