@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prefkit.audit import term_lists
 from prefkit.audit.swaps import Exchange
 from prefkit.audit.term_lists import Matcher, Read, load_terms, words_of
 from prefkit.errors import PrefkitError
@@ -113,3 +116,15 @@ def test_a_wrong_list_is_one_error_that_names_it(workspace, text, says):
     write(workspace, "mine.toml", text)
     with pytest.raises(PrefkitError, match=says):
         load_terms(workspace)
+
+
+def test_the_list_that_the_readme_shows_is_a_list(workspace):
+    readme = Path(term_lists.__file__).parent / "README.md"
+    [text] = [
+        part for part in readme.read_text(encoding="utf-8").split("```") if "[groups]" in part
+    ]
+    write(workspace, "diet.toml", text.removeprefix("toml"))
+    diet = next(terms for terms in load_terms(workspace) if terms.name == "diet")
+    assert diet.groups["meat"] == (("meat",), ("beef",), ("roast", "pork"))
+    assert diet.groups["none"][-1] == ("plant", "based")
+    assert Exchange(diet)("Meat for her and her dog").text == "Tofu for him and his dog"
