@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from prefkit.config import PairsConfig
@@ -199,3 +199,71 @@ def test_length_balance_evens_out_the_directions():
     assert (result.before.longer, result.before.shorter) == (15, 5)
     assert len(result.pairs) == 10
     assert result.dropped_by_rule["length-balance"] == 10
+
+
+def told(result):
+    """What a result says, without the names of who said it."""
+    pairs = [
+        (pair.id, pair.margin, sorted((v.kind, v.outcome, v.weight) for v in pair.votes))
+        for pair in result.pairs
+    ]
+    weights = sorted((r.kind, r.votes, r.accuracy, r.weight) for r in result.raters)
+    conflicts = sorted((c.question, c.amount) for c in result.conflicts)
+    return pairs, [thumb.id for thumb in result.unpaired], weights, conflicts
+
+
+@given(electorates, st.sampled_from(STRATEGIES), st.permutations(range(6)))
+def test_other_names_for_the_raters_change_nothing(drawn, strategy, names):
+    candidates, votes = drawn
+    renamed = [
+        ranked(candidates, *vote.ranks.values(), annotator=f"z{names[n]}", source=vote.source)
+        for n, vote in enumerate(votes)
+    ]
+    assert told(made(candidates, votes, strategy=strategy)) == told(
+        made(candidates, renamed, strategy=strategy)
+    )
+
+
+@given(electorates, st.sampled_from(STRATEGIES))
+def test_made_again_from_what_was_judged_again_it_is_the_same(drawn, strategy):
+    candidates, votes = drawn
+    once = made(candidates, votes, strategy=strategy)
+    assert made([*candidates, *candidates], [*votes, *votes], strategy=strategy) == once
+
+
+@given(
+    st.integers(1, 6), st.sampled_from(["human", "judge"]), st.sampled_from(["learned", "equal"])
+)
+def test_one_more_vote_of_an_unanimous_electorate_never_weakens_a_pair(count, source, weights):
+    pair = answers("a", "b")
+    votes = [ranked(pair, 1, 2, annotator=f"p{n}") for n in range(count)]
+    more = [*votes, ranked(pair, 1, 2, annotator="new", source=source)]
+    before, after = (made(pair, some, weights=weights).pairs[0] for some in (votes, more))
+    assert after.margin >= before.margin
+    assert (after.votes_for, after.votes_against) == (before.votes_for + 1, 0)
+
+
+@given(electorates, st.sampled_from(["bradley-terry", "plackett-luce"]))
+def test_a_vote_for_a_pair_never_narrows_it(drawn, strength):
+    candidates, votes = drawn
+    # With the first person among judges alone the judges come to count less than a person.
+    assume(any(vote.source == "human" for vote in votes))
+    config = {"strategy": "all", "max_pairs": 9, "weights": "equal", "strength": strength}
+    more = [*votes, ranked(candidates[:2], 1, 2, annotator="new")]
+    before, after = (
+        {(p.chosen_id, p.rejected_id): p.margin for p in made(candidates, some, **config).pairs}
+        for some in (votes, more)
+    )
+    two = candidates[0].id, candidates[1].id
+    if two in before:
+        assert after[two] >= before[two] - 2e-6
+
+
+def test_a_rating_says_how_far_so_a_mild_one_narrows_what_votes_put_far_apart():
+    pair = answers("a", "b")
+    votes = [ranked(pair, 1, 2, annotator=f"p{n}") for n in range(5)]
+    scores = {pair[0].id: 0.6, pair[1].id: 0.5}
+    mild = Judgment(prompt_id=ASKED.id, ratings=scores, annotator="r", source="rule")
+    alone, both = (made(pair, some).pairs[0] for some in (votes, [*votes, mild]))
+    assert 0 < both.margin < alone.margin
+    assert (both.votes_for, both.source) == (6, "human+rule")
