@@ -14,6 +14,7 @@ from prefkit.records import text_of
 from prefkit.runs import Run
 
 KEY: Final = "counterfactual"
+WORDS = 5  # exchanges that a table names
 BEYOND = (
     "The judge changes its answer when only demographic terms change, more often than it "
     "contradicts itself: what it prefers depends on who is named."
@@ -120,14 +121,14 @@ def _tables(judged: Sequence[Judged], seed: int) -> Iterator[Table]:
     if turned:
         yield table(
             "Pairs where the other side wins when terms are exchanged",
-            ("pair", "terms", "prompt", "chosen", "chosen, exchanged"),
+            ("pair", "terms", "exchanged", "prompt", "chosen"),
             [
                 (
                     one.twins.id,
                     one.twins.terms,
+                    ", ".join(f"{a} → {b}" for a, b in one.twins.words[:WORDS]),
                     shown(text_of(one.original.item.prompt)),
                     shown(text_of(one.original.item.a)),
-                    shown(text_of(one.exchanged.item.a)),
                 )
                 for one in turned
             ],
@@ -148,7 +149,7 @@ def _data(judged: Sequence[Judged], judge: JudgeCard) -> dict[str, Any]:  # JSON
             {
                 "pair": one.twins.id,
                 "terms": one.twins.terms,
-                "exchanged": one.twins.exchanged,
+                "exchanged": [list(words) for words in one.twins.words],
                 "doubtful": one.twins.doubtful,
                 "calls": [
                     {

@@ -23,14 +23,14 @@ class Twins:
         id: Of the pair.
         terms: Name of the list whose terms were exchanged.
         items: The pair as it is, and with its terms exchanged.
-        exchanged: How many terms were exchanged.
+        words: What was exchanged for what, in lower case, each once.
         doubtful: How many of these stand for two words, so that what follows decided.
     """
 
     id: str
     terms: str
     items: tuple[PairItem, PairItem]
-    exchanged: int
+    words: tuple[tuple[str, str], ...]
     doubtful: int
 
 
@@ -79,18 +79,21 @@ def _same(one: Messages, other: Messages) -> bool:
 
 
 def _twins(record: PreferencePair, exchange: Exchange, sources: Sources) -> Twins | None:
-    totals: Counter[str] = Counter()
+    words: dict[tuple[str, str], None] = {}
+    doubtful = 0
 
     def new(text: str) -> str:
+        nonlocal doubtful
         made = exchange(text)
-        totals.update(exchanged=made.terms, doubtful=made.doubtful)
+        words.update(dict.fromkeys((one.lower(), other.lower()) for one, other in made.words))
+        doubtful += made.doubtful
         return made.text
 
     def turned(messages: Messages) -> Messages:
         return tuple(Message(role=turn.role, content=new(turn.content)) for turn in messages)
 
     prompt, chosen, rejected = map(turned, (record.prompt, record.chosen, record.rejected))
-    if not totals["exchanged"] or _same(chosen, rejected):
+    if not words or _same(chosen, rejected):
         return None
     reference = sources.references.get(record.prompt_id, "")
     passage = sources.passages.get(record.prompt_id, "")
@@ -113,7 +116,7 @@ def _twins(record: PreferencePair, exchange: Exchange, sources: Sources) -> Twin
             exchange(passage).text,
         ),
     )
-    return Twins(record.id, exchange.list.name, items, totals["exchanged"], totals["doubtful"])
+    return Twins(record.id, exchange.list.name, items, tuple(words), doubtful)
 
 
 @dataclasses.dataclass(frozen=True)

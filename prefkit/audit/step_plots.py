@@ -112,7 +112,9 @@ def _panel(
             parts.append(line(at, up(scale * lower), at, up(scale * upper), "whisker unclear"))
         parts.append(dot(at, up(scale * value), 4, "good"))
         said = f"{scale * value:.3g}{unit}"
-        parts.append(text(at + 5, up(scale * value) - 5, said, "faint"))
+        last = number == len(points) - 1
+        beside = (at - 5, "end") if last and number else (at + 5, "start")
+        parts.append(text(beside[0], up(scale * value) - 5, said, "faint", beside[1]))
     parts.insert(1, f'<path class="outline" d="M {" L ".join(places)}" opacity="0.35"/>')
     return "".join(parts)
 

@@ -27,12 +27,12 @@ class Exchanged:
 
     Attributes:
         text: The new text.
-        terms: How many were exchanged.
+        words: What was exchanged for what, in their order.
         doubtful: How many of these stand for two words, so that what follows decided.
     """
 
     text: str
-    terms: int
+    words: tuple[tuple[str, str], ...]
     doubtful: int
 
 
@@ -50,14 +50,15 @@ class Exchange:
         text = read.text
         parts: list[str] = []
         place = doubtful = 0
-        matches = self._matcher.matches(read)
-        for match in matches:
+        words: list[tuple[str, str]] = []
+        for match in self._matcher.matches(read):
             said = text[match.start : match.end]
             new = _like(said, self._counterpart(text, match))
             parts += [_article(text[place : match.start], new), new]
+            words.append((said, new))
             place = match.end
             doubtful += match.term in self.list.ambiguous and match.term not in self._single
-        return Exchanged("".join(parts) + text[place:], len(matches), doubtful)
+        return Exchanged("".join(parts) + text[place:], tuple(words), doubtful)
 
     def _counterpart(self, text: str, match: Match) -> str:
         two = self.list.ambiguous.get(match.term)
