@@ -79,7 +79,7 @@ those votes' weight. Equals are never paired.
 ({"no pair is made of two in one circle" if config.circles == "drop" else "their pairs are kept"}).
 - {_ratings_line(paired.scales)}
 - {_length_lines(paired)}
-- {_kto_line(count_thumbs(_train(paired)))} A thumb lies at least {config.label_margin:g} from \
+- {kto_line(count_thumbs(_train(paired)))} A thumb lies at least {config.label_margin:g} from \
 {against}.
 
 {_raters_table(paired.raters)}
@@ -171,9 +171,16 @@ def _length_line(bias: LengthBias) -> str:
     )
 
 
-def _kto_line(thumbs: Thumbs) -> str:
+def kto_line(thumbs: Thumbs) -> str:
+    """How many thumbs point each way, and how to even them out in training."""
     counts = f"KTO: {thumbs.desirable} thumbs up and {thumbs.undesirable} down to train on"
     if thumbs.weights is None:
         return f"{counts}; KTO needs both kinds."
     up, down = thumbs.weights
-    return f"{counts}; use `desirable_weight={up:g}, undesirable_weight={down:g}`."
+    ratio = up * thumbs.desirable / (down * thumbs.undesirable)
+    found = f"{counts}; `desirable_weight={up:g}, undesirable_weight={down:g}` bring them to "
+    found += f"{ratio:.2f} to 1 (TRL wants 1:1 to 4:3)."
+    if (up, down) == (1, 1):
+        return f"{found} These are TRL's own."
+    key, weight = ("desirable_weight", up) if up > 1 else ("undesirable_weight", down)
+    return f"{found} Say so: `prefkit train-kto @pairs --set train.trainer.{key}={weight:g}`."

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefkit.pairs.balance import Thumbs, count_thumbs, length_bias
+from prefkit.pairs.card import kto_line
 from prefkit.records import PreferencePair, UnpairedPreference
 
 
@@ -30,6 +31,15 @@ def test_weighted_thumbs_lie_within_1_to_1_and_4_to_3(up, down):
 )
 def test_kto_weights(up, down, weights):
     assert Thumbs(up, down).weights == weights
+
+
+def test_the_card_says_how_to_pass_the_weights_on():
+    even, more, fewer = (kto_line(Thumbs(*n)) for n in ((120, 100), (100, 150), (150, 100)))
+    assert "These are TRL's own" in even
+    assert "bring them to 1.20 to 1" in even
+    assert more.endswith("`prefkit train-kto @pairs --set train.trainer.desirable_weight=1.5`.")
+    assert fewer.endswith("`prefkit train-kto @pairs --set train.trainer.undesirable_weight=1.5`.")
+    assert "needs both kinds" in kto_line(Thumbs(3, 0))
 
 
 def test_thumbs_are_counted():

@@ -207,7 +207,7 @@ def told(result):
         (pair.id, pair.margin, sorted((v.kind, v.outcome, v.weight) for v in pair.votes))
         for pair in result.pairs
     ]
-    weights = sorted((r.kind, r.votes, r.accuracy, r.weight) for r in result.raters)
+    weights = sorted((r.kind, r.votes, r.accuracy or 0, r.weight) for r in result.raters)
     conflicts = sorted((c.question, c.amount) for c in result.conflicts)
     return pairs, [thumb.id for thumb in result.unpaired], weights, conflicts
 
