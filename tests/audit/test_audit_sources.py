@@ -1,3 +1,4 @@
+import dataclasses
 import random
 
 import pytest
@@ -5,7 +6,16 @@ import pytest
 from prefkit.audit import sources
 from prefkit.audit.audited import audited_of
 from prefkit.audit.standing import model_rates
-from prefkit.records import Example, PreferencePair, UnpairedPreference
+from prefkit.records import (
+    Candidate,
+    Chunk,
+    Example,
+    PreferencePair,
+    Quote,
+    UnpairedPreference,
+    assistant,
+)
+from prefkit.storage import write_jsonl
 
 
 def section_of(records, workspace):
@@ -128,3 +138,44 @@ def test_the_order_of_rows_changes_nothing(workspace):
     records = [example(n, f"g{n % 3}", 5 + n % 7, topic=f"t{n % 2}") for n in range(60)]
     before = section_of(records, workspace)
     assert section_of(records[::-1], workspace) == before
+
+
+def test_pairs_and_examples_are_from_the_documents_that_their_examples_quote(workspace):
+    run = workspace.root / "runs" / "generate-1"
+    chunks = [
+        Chunk(id=f"c{n}", document_id=f"doc{n % 2}", text="A passage.", start=0, end=10)
+        for n in range(4)
+    ]
+    asked = [
+        Example(id=f"e{n}", prompt=f"q{n}", reference=f"r{n}",
+                quotes=(Quote(chunk_id=f"c{n % 3}", start=0, end=3),))
+        for n in range(9)
+    ]  # fmt: skip
+    write_jsonl(run / "data" / "chunks.jsonl", chunks)
+    write_jsonl(run / "data" / "examples.jsonl", asked)
+    pairs = [
+        PreferencePair(prompt=f"q{n}", chosen=f"a{n}", rejected=f"b{n}", prompt_id=f"e{n}")
+        for n in range(9)
+    ]
+    for records in (asked, pairs):
+        audited = dataclasses.replace(audited_of(records, workspace=workspace), runs=(run,))
+        rows = table_of(sources.section(audited), "By document")
+        assert [(row["source"], row["rows"]) for row in rows] == [("doc0", "6"), ("doc1", "3")]
+
+
+def test_who_wrote_a_completion_is_found_among_the_candidates_upstream(workspace):
+    run = workspace.root / "runs" / "candidates-1"
+    candidates = [
+        Candidate(id=f"k{n}", prompt_id="p", completion=assistant(f"c{n}"), model=f"m{n % 2}")
+        for n in range(6)
+    ]
+    write_jsonl(run / "data" / "candidates.jsonl", candidates)
+    thumbs = [
+        UnpairedPreference(prompt="q", completion=f"c{n}", label=n % 2 == 0, candidate_id=f"k{n}")
+        for n in range(6)
+    ]
+    audited = dataclasses.replace(audited_of(thumbs, workspace=workspace), runs=(run,))
+    rows = table_of(sources.section(audited), "By model")
+    assert {row["source"]: row["liked"].partition(" (")[0] for row in rows} == {
+        "m0": "100.0 %", "m1": "0.0 %",
+    }  # fmt: skip
