@@ -75,7 +75,7 @@ def test_a_set_without_faults_raises_no_alarm(workspace):
 
 
 def test_a_planted_bias_is_found_and_the_others_are_not(workspace):
-    records = [as_list(record) if n % 2 else record for n, record in enumerate(pairs(400))]
+    records = [as_list(record) if n % 2 else record for n, record in enumerate(pairs(240))]
     found = biases.section(audited(records, workspace))
     assert {"biases.list_items", "biases.predict_surface"} <= alarmed(found)
     assert "biases.words" not in alarmed(found)
@@ -165,7 +165,7 @@ def test_a_set_under_one_opening_and_of_few_bodies_is_not_diverse(workspace):
     draws = random.Random(5)
     bodies = [sentence(draws, 40) for _ in range(12)]
     records = [
-        pair(draws, n, chosen=f"Here is what I know. {draws.choice(bodies)}") for n in range(400)
+        pair(draws, n, chosen=f"Here is what I know. {draws.choice(bodies)}") for n in range(240)
     ]
     found = alarmed(quality.section(audited(records, workspace)))
     keys = ("opening", "distinct_3", "zlib")

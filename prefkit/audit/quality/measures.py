@@ -77,15 +77,17 @@ def self_bleu(texts: Sequence[Text]) -> list[float]:
 def vendi(vectors: np.ndarray) -> float:
     """Effective number of different items: exp of the entropy of the eigenvalues of K / n.
 
-    Friedman and Dieng (2022). K and the covariance of the vectors share their eigenvalues, and the
-    covariance is small whatever n is. The score grows with n: compare at equal n.
+    Friedman and Dieng (2022). K and the covariance of the vectors share their eigenvalues, so the
+    smaller of the two is taken. The score grows with n: compare at equal n.
 
     Args:
         vectors: One row an item, of length 1.
     """
     if not len(vectors):
         return math.nan
-    values = np.linalg.eigvalsh(vectors.T.astype(np.float64) @ vectors / len(vectors))
+    rows = np.asarray(vectors, np.float64)
+    small = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
+    values = np.linalg.eigvalsh(small / len(rows))
     values = values[values > 1e-12]
     return float(np.exp(-(values * np.log(values)).sum()))
 
