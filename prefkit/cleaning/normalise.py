@@ -46,9 +46,8 @@ FENCE = re.compile(r" {0,3}(```|~~~)")
 SENTENCE_MARK = re.compile("[.,;:!?\"'`´‘’‚“”„«»‹›…()\\[\\]{}¿¡、。，；：！？（）「」『』]+")
 _ASCII_MARKS = {code: " " for code in range(128) if SENTENCE_MARK.match(chr(code))}
 # Han and kana are written without spaces: one character counts as one word.
-WORD = re.compile(
-    "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
-)
+SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+WORD = re.compile(f"{SPACELESS.pattern}|[^\\s{SPACELESS.pattern[1:-1]}]+")
 
 
 REMEMBERED = 4096  # characters of a text, and

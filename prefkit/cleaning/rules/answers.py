@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from prefkit.cleaning.normalise import WORD, matching_key, words
+from prefkit.cleaning.normalise import SPACELESS, WORD, matching_key, words
 from prefkit.cleaning.rules.contract import View
 from prefkit.config import CleanConfig
 
@@ -55,7 +55,7 @@ def too_short(view: View, config: CleanConfig) -> str | None:
 
 
 def too_long(view: View, config: CleanConfig) -> str | None:
-    """The reference has more than `max_reference_words` words."""
+    """The reference has more than `max_reference_words` words (two Han or kana make one)."""
     most = config.max_reference_words
     for completion in view.good:
         text = completion.text
@@ -64,6 +64,8 @@ def too_long(view: View, config: CleanConfig) -> str | None:
         if text.isascii() and len(text.split(None, most)) <= most:
             continue
         count = len(words(text))
+        if not text.isascii():
+            count -= len(SPACELESS.findall(text)) // 2
         if count > most:
             return f"{_words(count)}, at most {most} wanted"
     return None

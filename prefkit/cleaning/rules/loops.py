@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from prefkit.cleaning.normalise import words
+from prefkit.cleaning.normalise import SPACELESS, words
 from prefkit.cleaning.rules.contract import FENCED, View, clip
 from prefkit.config import CleanConfig
 
@@ -15,13 +15,16 @@ LONGEST = 8  # words of what is said again and again
 ENDLESS = 80  # characters of a "word" that is looked into
 LOOKED_AT = 4000  # characters of it
 SPELLED_LOOP = re.compile(r"(\w.{0,19}?)\1{9}", re.DOTALL)
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+CODE_LINE = re.compile(r"[={}<>\[\];_]|\w\(")  # output and listings repeat lines by their nature
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
 # Gopher (Rae et al. 2021, arXiv 2112.11446, table A1): largest shares of a text's characters that
 # its most common n-gram, and its repeated n-grams, may cover. Made for web pages: a short list of
 # like things ("The Alder hut sleeps 12, …") passes these shares without any fault.
 GOPHER_WORDS = 100
 TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
 REPEATED_NGRAM = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+# Of Han and kana each character is a token; two make a word of Chinese, four one of katakana.
+SPACELESS_FACTOR = 3
 REPEATED_SENTENCES = 0.30
 FEWEST_SENTENCES = 4
 
@@ -42,9 +45,10 @@ def _endless(text: str) -> str | None:
     tokens = text.casefold().split()
     if tokens and len(text) >= ENDLESS and (detail := _spelled_loop(tokens)):
         return detail
-    if len(tokens) - len(set(tokens)) < TIMES - 2:
+    spaceless = not text.isascii() and SPACELESS.search(text)
+    if len(tokens) - len(set(tokens)) < TIMES - 2 and not spaceless:
         return None  # two words that come again are the least of any loop below
-    often = max(Counter(tokens).values()) >= TIMES  # as every word of a loop is
+    often = max(Counter(tokens).values(), default=0) >= TIMES  # as every word of a loop is
     return (_loop(tokens) if often else None) or _repeated_sentences(text) or _circles(text)
 
 
@@ -84,16 +88,17 @@ def _spelled_loop(tokens: Sequence[str]) -> str | None:
 
 
 def _repeated_sentences(text: str) -> str | None:
-    if sum(map(text.count, ".!?\n")) < FEWEST_SENTENCES - 1:
+    if sum(map(text.count, ".!?。！？\n")) < FEWEST_SENTENCES - 1:
         return None
     parts = SENTENCE_END.split(text)
     folded = [part.strip().casefold() for part in parts]
     if len(set(folded)) == len(folded):
         return None
-    sentences = [part for part in folded if any(map(str.isalnum, part))]
-    repeated = len(sentences) - len(set(sentences))
-    if len(sentences) >= FEWEST_SENTENCES and repeated / len(sentences) > REPEATED_SENTENCES:
-        return f"{repeated} of {len(sentences)} sentences repeat another"
+    said = [part for part in folded if any(map(str.isalnum, part))]
+    prose = [part for part in said if not CODE_LINE.search(part)]
+    repeated = len(prose) - len(set(prose))
+    if len(said) >= FEWEST_SENTENCES and repeated / len(said) > REPEATED_SENTENCES:
+        return f"{repeated} of {len(said)} sentences repeat another"
     return None
 
 
@@ -101,15 +106,17 @@ def _circles(text: str) -> str | None:
     if len(text) < GOPHER_WORDS or (text.isascii() and len(text) < 2 * GOPHER_WORDS - 1):
         return None
     tokens = [word.casefold() for word in words(text)]
-    if len(tokens) < GOPHER_WORDS:
+    spaceless = not text.isascii() and len(SPACELESS.findall(text)) > len(tokens) / 2
+    factor = SPACELESS_FACTOR if spaceless else 1
+    if len(tokens) < GOPHER_WORDS * factor:
         return None
     total = sum(map(len, tokens))
-    return _top_ngram(tokens, total) or _repeated_ngrams(tokens, total)
+    return _top_ngram(tokens, total, factor) or _repeated_ngrams(tokens, total, factor)
 
 
-def _top_ngram(tokens: list[str], total: int) -> str | None:
+def _top_ngram(tokens: list[str], total: int, factor: int) -> str | None:
     for n, limit in TOP_NGRAM.items():
-        grams = Counter(_grams(tokens, n))
+        grams = Counter(_grams(tokens, n * factor))
         twice = [(gram, count) for gram, count in grams.items() if count > 1]
         if not twice:
             return None  # longer n-grams do not come twice either
@@ -120,9 +127,9 @@ def _top_ngram(tokens: list[str], total: int) -> str | None:
     return None
 
 
-def _repeated_ngrams(tokens: list[str], total: int) -> str | None:
+def _repeated_ngrams(tokens: list[str], total: int, factor: int) -> str | None:
     for n, limit in REPEATED_NGRAM.items():
-        share = _repeated_share(tokens, n, total)
+        share = _repeated_share(tokens, n * factor, total)
         if not share:
             return None
         if share > limit:

@@ -14,7 +14,8 @@ REFUSAL = re.compile(
     rf" (?:but |that )?(?:{_UNABLE}|as an?|this)\b|(?:my )?apologies\b"
     rf"|unfortunately,? {_UNABLE}\b"
     r"|i (?:can['’]?t|cannot|can not|won['’]t|am unable to|am not able to|['’]m not able to)"
-    r" (?:help|assist|answer|provide|fulfil|comply|discuss|create|generate|determine|find)"
+    r" (?:help|assist|answer|provide|fulfil|comply|discuss|create|generate|determine"
+    r"|find (?:any|information|an? answer|the answer|that|this|it)\b)"
     r"|(?:as|i['’]m|i am) (?:just )?an? (?:ai|artificial|(?:large )?language model)\b)",
     re.IGNORECASE,
 )

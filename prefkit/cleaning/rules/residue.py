@@ -16,26 +16,29 @@ ROLE_LABEL = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(
-    r"\{\{[^{}\n]{0,200}\}\}|\[(?:insert|your|name|date|company|organi[sz]ation|placeholder|todo"
+    r"\{\{[^{}\n]{0,200}\}\}|(?<![\w\])])\[(?:insert|your|name|date|company|organi[sz]ation|placeholder|todo"
     r"|tbd|x{2,8})\b[^\]\n]{0,200}\](?!\()|<(?:insert|your|placeholder)\b[^>\n]{0,200}>"
     r"|\blorem ipsum\b|(?-i:\bTODO\b|\bTBD\b)",
     re.IGNORECASE,
 )
-HTML = re.compile(
-    r"</?(?:p|div|span|br|hr|table|tbody|thead|tr|td|th|ul|ol|li|a|b|i|u|em|strong|font|center"
+HTML = re.compile(  # a tag that opens a quotation is spoken of
+    r"(?<!['\"‘“«])(?:</?(?:p|div|span|br|hr|table|tbody|thead|tr|td|th|ul|ol|li|a|b|i|u|em|strong|font|center"
     r"|code|pre|sup|sub|h[1-6]|img|iframe|script|style)"
     r"(?:\s[^<>]{0,2000})?/?>|<!--|&(?:nbsp|amp|lt|gt|quot|apos|hellip|[mn]dash|[lr]squo|[lr]dquo"
-    r"|#\d{2,5}|#x[0-9a-f]{2,5});",
+    r"|#\d{2,5}|#x[0-9a-f]{2,5});)",
     re.IGNORECASE,
 )
 WIKI = re.compile(
-    r"\[\[[^\[\]\n]{1,200}\]\]|'''[^'\n]{1,200}'''|(?:^|\n)={2,5} ?[^=\n]{1,120}={2,5}(?=\n|$)"
+    r"(?<!\w)\[\[[^\[\]\n]{1,200}\]\]|(?<![ \t]{2})'''[^'\n]{1,200}'''"
+    r"|(?:^|\n)={2,5} ?[^=\n]{1,120}={2,5}(?=\n|$)"
     r"|\{\|[^\n]{0,40}class=|<ref[ >/]|\{\{(?:cite|citation|infobox|main\||see also)"
     r"|\[edit\]|\[citation needed\]|(?<=[.,;”\")])\[\d{1,3}\]\[\d{1,3}\]"
     r"|\[/(?:b|i|u|quote|url|img|code|color|size)\]",
     re.IGNORECASE,
 )
-BROKEN_LINK = re.compile(r"!?\[[^\[\]\n]{0,200}\]\(\s*\)|\]\(\s*javascript:", re.IGNORECASE)
+BROKEN_LINK = re.compile(
+    r"(?<![\w\])])!?\[[^\[\]\n]{0,200}\]\(\s*\)|\]\(\s*javascript:", re.IGNORECASE
+)
 # UTF-8 read as Windows-1252: Ã©, â€™, Â£. No language writes these pairs.
 MOJIBAKE = re.compile("Ã[\xa1-\xbfƒ‚„…†‡ˆ‰Š‹Œ™š›œžŸ]|Â[\xa1-\xbf]|â€|ï»¿")
 

@@ -11,10 +11,13 @@ EMAIL = re.compile(
 # RFC 2606 and RFC 6761 reserve these for examples.
 _RESERVED = re.compile(
     r"(?:^|\.)(?:example\.(?:com|org|net|edu)|[\w-]*example|test|invalid|localhost|local)$"
+    r"|(?:^|\.)(?:beispiel|exemple|ejemplo|esempio|exemplo|voorbeeld|priklad|przyklad)\.[a-z]{2,3}$"
     r"|^(?:domain|yourdomain|mydomain|company|yourcompany|mycompany|email|mail|test|acme|foo|bar)"
     r"\.(?:com|org|net|io)$",
     re.IGNORECASE,
 )
+# Mailing lists, trackers and addresses that hide a person.
+_SHARED = re.compile(r"^(?:lists?|groups?|googlegroups|bugs|tracker|users\.noreply)\.")
 # Mailboxes of an office, not of a person (RFC 2142 and common ones).
 _OFFICES = frozenset(
     "abuse admin billing careers contact enquiries feedback git hello help helpdesk hostmaster hr "
@@ -63,6 +66,7 @@ def emails(text: str) -> Iterator[tuple[str, str]]:
     for found in EMAIL.finditer(text):
         local, domain = found[1].lower(), found[2].lower()
         office = local in _OFFICES or domain.rpartition(".")[2] in _FILES
+        office = office or bool(_SHARED.match(domain))
         if not office and not _RESERVED.search(domain):
             yield "e-mail address", found[0]
 

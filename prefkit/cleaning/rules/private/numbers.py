@@ -42,8 +42,9 @@ _OTHER_NUMBER = re.compile(
 )
 SSN = re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SHOWN_SSN = frozenset({"078-05-1120", "219-09-9999", "123-45-6789", "111-11-1111"})
-IPV4 = re.compile(r"(?<![\w.@/-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
-IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+# A network (/24) and a name of the reverse tree (.in-addr.arpa) are no one's machine.
+IPV4 = re.compile(r"(?<![\w.@/-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d|\.in-addr|/\d)")
+IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:]|/\d)")
 _VERSION = re.compile(
     r"(?:\bv|version|release|section|chapter|firmware|build|driver|§)[ :=]{0,3}$", re.I
 )

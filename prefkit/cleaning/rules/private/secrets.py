@@ -51,7 +51,7 @@ ASSIGNED = re.compile(
 _ASSIGNING = ("key", "token", "secret", "passw", "pwd", "bearer")
 _MADE_UP = re.compile(
     r"example|sample|dummy|fake|test|your|my[-_]|change|replace|insert|redacted|placeholder|secret"
-    r"|password|token|api|xxx|\*\*\*|\.\.\.|1234567|abcdef|<|\{|\$",
+    r"|password|passwor[td]|kennwort|contrase|motdepasse|senha|parola|wachtwoord|token|api|xxx|\*\*\*|\.\.\.|1234567|abcdef|<|\{|\$",
     re.IGNORECASE,
 )
 _BITS = 3.0  # a random part of hex has about 3.6 bits a character; of words, about 2.8 or a pattern
