@@ -46,10 +46,11 @@ def section(audited: Audited) -> Section | None:
         judgments, lengths = judgments_of(audited.records)
     if not judgments:
         return None
+    total = sum(len(votes_of(row)) for row in audited.records) if voted else len(judgments)
     kept = _some(judgments, audited.config.seed)
     found = measure(kept, AgreementConfig(seed=audited.config.seed), lengths).agreement
     raters = raters_of(audited)
-    part = "" if len(kept) == len(judgments) else f" Of {len(judgments):,}, those of some prompts."
+    part = "" if len(kept) == total else f" Of {total:,}, those of some prompts."
     return Section(
         key=KEY,
         title="Annotators",
@@ -68,18 +69,27 @@ def section(audited: Audited) -> Section | None:
 
 
 def judgments_of(rows: Sequence[Row]) -> tuple[tuple[Judgment, ...], dict[str, int]]:
-    """The votes that pairs keep as judgments of two answers each; and the answers' lengths."""
+    """The votes of pairs as judgments of two answers each; and the answers' lengths.
+
+    Args:
+        rows: Pairs; of those with more than MOST votes together, the first are taken.
+    """
     judgments, lengths = [], {}
     for row in rows:
-        record = row.record
-        if not isinstance(record, PreferencePair) or not record.votes:
+        record, votes = row.record, votes_of(row)
+        if not votes or len(judgments) + len(votes) > MOST:
             continue
         # By a hash, so that to agree with the pair does not look like always the same answer.
         one, other = "ab" if hash64(record.id) % 2 else "ba"
         sides = f"{record.id}/{one}", f"{record.id}/{other}"
         lengths |= {name: len(c.text) for name, c in zip(sides, row.completions, strict=True)}
-        judgments += [_judgment(record.id, vote, sides) for vote in record.votes]
+        judgments += [_judgment(record.id, vote, sides) for vote in votes]
     return tuple(judgments), lengths
+
+
+def votes_of(row: Row) -> tuple[Vote, ...]:
+    """The votes that a pair keeps; none of other records."""
+    return row.record.votes if isinstance(row.record, PreferencePair) else ()
 
 
 def raters_of(audited: Audited) -> list[Rater]:

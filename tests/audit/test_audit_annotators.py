@@ -126,16 +126,19 @@ def test_pairs_without_votes_say_nothing_of_annotators(workspace):
 
 
 def test_of_many_judgments_whole_prompts_are_compared(workspace, monkeypatch):
-    monkeypatch.setattr(annotators, "MOST", 30)
     records = [
         voted(n, ("amber", "human", "for"), ("birch", "human", "for"), ("cedar", "rule", "for"))
         for n in range(50)
     ]
     judgments, _ = annotators.judgments_of(audited_of(records, workspace=workspace).records)
+    monkeypatch.setattr(annotators, "MOST", 30)
     kept = annotators._some(judgments, seed=1)
     assert len(kept) == 30
     assert len({judgment.prompt_id for judgment in kept}) == 10
     assert annotators._some(judgments[::-1], seed=1) == kept[::-1]
+    section = annotators.section(audited_of(records, workspace=workspace))
+    assert section.lede.startswith("30 judgments by 3 annotators")
+    assert "Of 150, those of some prompts." in section.lede
 
 
 def test_names_of_annotators_are_escaped_in_charts(workspace):
