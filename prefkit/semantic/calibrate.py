@@ -30,6 +30,7 @@ WAY: Final = 2 / 3  # from where random pairs end to 1
 STEP: Final = 0.005  # a suggestion is a multiple of this
 BANDS: Final = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 1.0)  # around the threshold
 LOWEST: Final = 0.05
+HIGHEST: Final = 0.99  # over it only copies would be left to read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +139,7 @@ def suggested(floor: float, drawn: int, lexical_low: Estimate) -> Suggestion:
             "nearly the same words show what a duplicate looks like here.",
         )
     steps = math.ceil(round(threshold / STEP, 6))
-    return Suggestion(round(min(1.0, max(LOWEST, steps * STEP)), 3), reason)
+    return Suggestion(round(min(HIGHEST, max(LOWEST, steps * STEP)), 3), reason)
 
 
 def bands(pairs: Near, threshold: float, ids: Sequence[str], sample: int, seed: int) -> list[Band]:

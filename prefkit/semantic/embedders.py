@@ -191,13 +191,19 @@ def _of_folder_or_hub(name: str, workspace: Workspace) -> Embedder:
 
 def _is_static(folder: Path) -> bool:
     """Whether a folder holds a model2vec model: a vector a token, no layers."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return config.get("model_type") == "model2vec" or "StaticModel" in (
-        config.get("architectures") or ()
+    config, modules = _json(folder / "config.json"), _json(folder / "modules.json")
+    said = isinstance(config, dict) and (
+        config.get("model_type") == "model2vec"
+        or "StaticModel" in (config.get("architectures") or ())
     )
+    return said or any("StaticEmbedding" in str(module) for module in modules or ())
+
+
+def _json(path: Path) -> Any:  # a JSON value
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _static(name: str, folder: Path) -> Embedder:

@@ -13,6 +13,7 @@ from prefkit.semantic.search import Blocks, Rows, nearest
 NEIGHBOURS: Final = 10
 FAR: Final = -3.5  # robust z from which a text is an outlier (Iglewicz and Hoaglin 1993)
 SCALE: Final = 0.6745  # MAD of a normal distribution, in standard deviations
+MEAN_SCALE: Final = 1.253314  # a standard deviation, in mean absolute deviations
 FEWEST: Final = 30  # texts below which "far" means nothing
 LOOKED_AT: Final = 5_000  # texts of a source
 
@@ -24,7 +25,8 @@ class Nearness:
     Attributes:
         nearest: Cosine with the nearest other; nan where there is none, shape (texts,).
         mean: Mean cosine with the nearest few; nan where there are none, shape (texts,).
-        z: Robust z of that mean: (mean - median) * 0.6745 / MAD, shape (texts,).
+        z: Robust z of that mean: (mean - median) * 0.6745 / MAD; where MAD is 0, over 1.2533 times
+            the mean absolute deviation, shape (texts,).
         median: Of the means.
         spread: Their median absolute deviation.
     """
@@ -68,7 +70,10 @@ def nearness(rows: Rows, count: int = NEIGHBOURS, blocks: Blocks | None = None) 
     finite = mean[np.isfinite(mean)]
     median = float(np.median(finite)) if len(finite) else float("nan")
     spread = float(np.median(np.abs(finite - median))) if len(finite) else float("nan")
-    z = SCALE * (mean - median) / spread if spread > 0 else np.zeros(len(mean))
+    unit = spread / SCALE
+    if not unit > 0 and len(finite):
+        unit = float(np.mean(np.abs(finite - median))) * MEAN_SCALE
+    z = (mean - median) / unit if unit > 0 else np.zeros(len(mean))
     return Nearness(found[:, 0], mean, z, median, spread)
 
 

@@ -28,6 +28,7 @@ SAMPLED: Final = 500  # vectors compared with all others to measure what blocks 
 CELLS: Final = 1 << 24  # cosines held at a time
 GROUP: Final = 32  # columns of which only the largest is looked at first
 MOST: Final = 5_000_000  # pairs held
+SPARE: Final = 4  # more neighbours than wanted: which are nearest is decided in double precision
 SLACK: Final = 1e-4  # float32 products are this near to the cosine
 DIGITS: Final = 6
 
@@ -165,24 +166,29 @@ def nearest(rows: Rows, count: int, blocks: Blocks | None = None) -> NDArray[np.
         products[np.arange(len(mine)), itself] = -np.inf
         take = min(count, len(others) - 1)
         if take > 0:
-            found[mine, :take] = _largest(products, take)
-    return np.round(found, DIGITS)
+            best = others[_largest(products, min(take + SPARE, len(others) - 1))]
+            cosine = cosines(rows, np.repeat(mine, best.shape[1]), best.ravel())
+            cosine = np.sort(cosine.reshape(best.shape), axis=1)[:, ::-1]
+            found[mine, :take] = cosine[:, :take]
+    return found
 
 
-def _largest(values: Rows, count: int) -> Rows:
-    """The largest values of each row, falling.
+def _largest(values: Rows, count: int) -> Indices:
+    """Columns of the largest values of each row, in any order.
 
-    They lie in the groups of columns with the largest maxima, so few columns need be sorted.
+    They lie in the groups of columns with the largest maxima, so few columns need be looked at.
     """
     groups = values.shape[1] // GROUP
+    columns = np.broadcast_to(np.arange(values.shape[1]), values.shape)
     if groups > 2 * count:
         whole = groups * GROUP
-        grouped = values[:, :whole].reshape(len(values), groups, GROUP)
-        chosen = np.argpartition(grouped.max(axis=2), groups - count, axis=1)[:, -count:]
-        picked = np.take_along_axis(grouped, chosen[:, :, None], axis=1).reshape(len(values), -1)
-        values = np.concatenate((picked, values[:, whole:]), axis=1)
-    best = np.partition(values, values.shape[1] - count, axis=1)[:, -count:]
-    return np.sort(best, axis=1)[:, ::-1]
+        grouped = values[:, :whole].reshape(len(values), groups, GROUP).max(axis=2)
+        chosen = np.argpartition(grouped, groups - count, axis=1)[:, -count:]
+        inside = (chosen[:, :, None] * GROUP + np.arange(GROUP)).reshape(len(values), -1)
+        columns = np.concatenate((inside, columns[:, whole:]), axis=1)
+        values = np.take_along_axis(values, columns, axis=1)
+    best = np.argpartition(values, values.shape[1] - count, axis=1)[:, -count:]
+    return np.take_along_axis(columns, best, axis=1)
 
 
 def _codes(products: Rows, mine: Indices, others: Indices, threshold: float, size: int) -> Indices:

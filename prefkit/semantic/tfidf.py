@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURES: Final = 1 << 18  # of the hash; two words rarely meet in one
-DIMENSIONS: Final = 384
+FEATURES: Final = 1 << 15  # of the hash; frequent words rarely meet in one
+DIMENSIONS: Final = 256
 EXACT: Final = 1_000  # texts up to which nothing is rounded off
 SEED: Final = 0
 
@@ -47,10 +47,11 @@ def _fitted(texts: list[str]) -> NDArray[np.float64]:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-    hashed = HashingVectorizer(
-        n_features=FEATURES, ngram_range=(1, 2), alternate_sign=False, norm=None
-    )
+    hashed = HashingVectorizer(n_features=FEATURES, alternate_sign=False, norm=None)
     weighed = TfidfTransformer(sublinear_tf=True).fit_transform(hashed.transform(texts))
+    weighed = weighed[:, np.unique(weighed.indices)]  # empty columns cost the SVD most of its time
+    if weighed.shape[1] <= DIMENSIONS:
+        return weighed.toarray() if weighed.nnz else np.zeros((len(texts), 1))
     if len(texts) > EXACT:
         return TruncatedSVD(DIMENSIONS, random_state=SEED).fit_transform(weighed)
     values, axes = np.linalg.eigh((weighed @ weighed.T).toarray())
