@@ -15,13 +15,12 @@ from prefkit.audit.standing import (
     LEVEL,
     Group,
     Numbers,
-    Writer,
     apart,
     compared,
-    model_rates,
     numbers_of,
 )
 from prefkit.audit.telling import figure, plural, shown, table, with_interval
+from prefkit.audit.win_rates import Writer, model_rates
 from prefkit.evaluation.statistics import Estimate, wilson
 
 KEY: Final = "sources"
@@ -54,7 +53,10 @@ def section(audited: Audited) -> Section | None:
         ),
         charts=tuple(_charts(groups, writers, numbers)),
         data={
-            "apart": [{"source": list(name), "how": words} for name, words in different.items()],
+            "apart": [
+                {"by": origin, "source": shown(name), "how": how}
+                for (origin, name), how in different.items()
+            ],
             "win_rates": {
                 one.name: dataclasses.asdict(one.win) for one in writers[:1000] if one.win.n
             },

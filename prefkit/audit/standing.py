@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from prefkit.audit.audited import Audited
 from prefkit.audit.measured import RESPELLED
-from prefkit.audit.origins import Origin, models
+from prefkit.audit.origins import Origin
+from prefkit.audit.win_rates import Writer
 from prefkit.cleaning.normalise import words as words_of
 from prefkit.evaluation.statistics import Estimate, holm, wilson
 
@@ -179,52 +180,6 @@ def _share(yes: int, n: int, all_yes: int, all_: int) -> tuple[Estimate, float, 
         test = stats.fisher_exact if least < 5 else stats.chi2_contingency
         p_value = float(test(counts)[1])
     return estimate, rest / rest_n, p_value
-
-
-@dataclasses.dataclass(frozen=True)
-class Writer:
-    """One model among those that wrote completions of pairs.
-
-    Attributes:
-        name: Of the model.
-        wrote: Completions.
-        chosen: How often one of these is chosen.
-        win: How often it is chosen over another model's.
-        words: Mean words.
-    """
-
-    name: str
-    wrote: int
-    chosen: Estimate
-    win: Estimate
-    words: float
-
-
-def model_rates(audited: Audited) -> list[Writer]:
-    """Win rates of the models that wrote both sides of pairs; empty when fewer than two did."""
-    sides = list(models(audited))
-    flat = Origin.named("model", [name for pair in sides for name in pair])
-    if len(flat.values) < 2:
-        return []
-    of = flat.of.reshape(-1, 2)
-    words = np.array([len(words_of(c.text)) for row in audited.records for c in row.completions])
-    count = len(flat.values)
-    known = flat.of >= 0
-    wrote = np.bincount(flat.of[known], minlength=count)
-    mean = np.bincount(flat.of[known], words[known], minlength=count) / wrote
-    chosen = np.bincount(of[:, 0][of[:, 0] >= 0], minlength=count)
-    met = (of >= 0).all(axis=1) & (of[:, 0] != of[:, 1])
-    won, lost = (np.bincount(of[met, side], minlength=count) for side in (0, 1))
-    return [
-        Writer(
-            name,
-            int(wrote[at]),
-            wilson(int(chosen[at]), int(wrote[at])),
-            wilson(int(won[at]), int(won[at] + lost[at])),
-            float(mean[at]),
-        )
-        for at, name in enumerate(flat.values)
-    ]
 
 
 def apart(groups: Sequence[Group], writers: Sequence[Writer]) -> dict[tuple[str, str], str]:

@@ -5,7 +5,7 @@ import pytest
 
 from prefkit.audit import sources
 from prefkit.audit.audited import audited_of
-from prefkit.audit.standing import model_rates
+from prefkit.audit.win_rates import model_rates
 from prefkit.records import (
     Candidate,
     Chunk,

@@ -134,6 +134,19 @@ def test_of_more_rows_than_wanted_copies_are_looked_at_together(workspace):
     assert numbers[0].distinct.n == pytest.approx(numbers[2].distinct.n, rel=0.02)
 
 
+def test_the_rows_of_a_limit_and_an_output_of_columns_are_found(workspace):
+    records = [long_example(n) for n in range(40)] + [example(name) for name in NAMES]
+    write_jsonl(workspace.root / "examples.jsonl", records)
+    config = CleanConfig(format="parquet", limit=30)
+    run = run_clean(plan_clean("examples.jsonl", config, workspace), Settings(workspace))
+    found = read_clean_run(run.path, workspace)
+    assert (found.rows, found.kept) == (30, 30)
+    numbers, unmatched = stage_numbers(found, 1000)
+    assert [one.words.n for one in numbers] == [30] * 5
+    assert numbers[0].words.value == numbers[-1].words.value == 31
+    assert unmatched == 0
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
