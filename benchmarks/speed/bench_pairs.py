@@ -241,7 +241,8 @@ def agreement(place: Path) -> dict[str, float]:
     choice = np.repeat(np.arange(len(choices)), [len(one) for one in choices])
     winner = np.array([one[0] for one in choices])
     ours = plackett_luce(
-        Choices(winner, np.ones(len(winner)), choice, np.concatenate(choices)), 4 * CHECKED
+        Choices(winner, np.ones(len(winner)), choice, np.concatenate(choices)),
+        np.repeat(np.arange(CHECKED), 4),
     )
     return {
         "bradley_terry": _apart(bradley_terry(wins), found["by_twos"]),

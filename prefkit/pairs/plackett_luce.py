@@ -5,13 +5,16 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from prefkit.pairs.columns import sums
 from prefkit.pairs.strengths import PRIOR
 from prefkit.pairs.votes import RANK, Comparisons
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 TOLERANCE = 1e-9
 ROUNDS = 5000
+STRIDE = 25  # rounds after which settled prompts leave
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,25 +77,64 @@ class Choices:
         ]
         return _joined(parts)
 
+    def of_prompts(self, home: Ints, prompts: Bools, number: Ints) -> "Choices":
+        """Only choices of some prompts, their items under other numbers.
 
-def plackett_luce(choices: Choices, items: int) -> Floats:
+        Args:
+            home: Prompt of each item.
+            prompts: Which stay.
+            number: Of each item there.
+        """
+        kept = prompts[home[self.winner]]
+        place = np.cumsum(kept) - 1
+        members = kept[self.choice]
+        return Choices(
+            number[self.winner[kept]],
+            self.weight[kept],
+            place[self.choice[members]],
+            number[self.member[members]],
+        )
+
+
+def plackett_luce(choices: Choices, home: Ints) -> Floats:
     """Chance of each item to be chosen over an average sibling; shape (items,).
 
     Maximum likelihood by minorisation-maximisation (Hunter 2004, section 5), with the symmetric
-    prior of `strengths.bradley_terry`, to which it comes down where all sets hold two.
+    prior of `strengths.bradley_terry`, to which it comes down where all sets hold two. A prompt
+    leaves when it has settled.
+
+    Args:
+        choices: Each from items of one prompt.
+        home: Prompt of each item, shape (items,), ascending.
     """
-    won = np.bincount(choices.winner, choices.weight, minlength=items) + PRIOR
-    strength = np.ones(items)
-    for _ in range(ROUNDS):
-        total = np.bincount(choices.choice, strength[choices.member], len(choices.winner))
-        shared = (choices.weight / np.maximum(total, 1e-300))[choices.choice]
-        met = np.bincount(choices.member, shared, minlength=items)
-        new = won / (met + 2 * PRIOR / (strength + 1))
-        moved = np.abs(np.log(new / strength)).max(initial=0)
-        strength = new
-        if moved < TOLERANCE:
+    strength = np.ones(len(home))
+    left = np.arange(len(home))  # items that still move
+    for _ in range(ROUNDS // STRIDE):
+        new, moved = _rounds(choices, strength[left])
+        strength[left] = new
+        here = home[left]
+        moving = np.zeros(int(home.max(initial=-1)) + 1, bool)
+        moving[here[moved > TOLERANCE]] = True
+        stays = moving[here]
+        if not stays.any():
             break
+        choices = choices.of_prompts(here, moving, np.cumsum(stays) - 1)
+        left = left[stays]
     return strength / (1 + strength)
+
+
+def _rounds(choices: Choices, strength: Floats) -> tuple[Floats, Floats]:
+    """Strengths some rounds later, and how far the last round moved each."""
+    items = len(strength)
+    won = sums(choices.winner, choices.weight, items) + PRIOR
+    moved = np.zeros(items)
+    for _ in range(STRIDE):
+        total = sums(choices.choice, strength[choices.member], len(choices.winner))
+        shared = (choices.weight / np.maximum(total, 1e-300))[choices.choice]
+        new = won / (sums(choices.member, shared, items) + 2 * PRIOR / (strength + 1))
+        moved = np.abs(np.log(new / strength))
+        strength = new
+    return strength, moved
 
 
 def _joined(parts: list[Choices]) -> Choices:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from prefkit.errors import PrefkitError
 
 Floats = NDArray[np.float64]
+MARKER = -1.0
 COMMON = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 7), (1, 10), (0, 10), (0, 100))
 
 
@@ -70,8 +71,12 @@ def scales(found: Iterable[Rated], given: tuple[float, float] | None) -> dict[st
         given: Worst and best human rating, when the user knows.
 
     Raises:
-        PrefkitError: A human rating lies outside the scale given.
+        PrefkitError: A human rating lies outside the scale given, or a -1 marks what was no rating.
     """
+    found = list(found)
+    for rated in found:
+        if not (given and rated.human):
+            _refuse_marker(rated)
     return {
         rated.name: _given(rated, given)
         if given and rated.human
@@ -79,6 +84,18 @@ def scales(found: Iterable[Rated], given: tuple[float, float] | None) -> dict[st
         for rated in found
         if len(rated.values)
     }
+
+
+def _refuse_marker(rated: Rated) -> None:
+    """Tulu 3 wrote -1 for a reply that could not be read, and took the mean with it."""
+    values = rated.values
+    marked = np.flatnonzero(values == MARKER)
+    if len(marked) and values.max() > 1 and (values[values != MARKER] >= 0).all():
+        raise PrefkitError(
+            f"judgment {rated.judgments[int(marked[0])]}: {rated.name} rates -1, but nothing else "
+            f"below 0 and up to {values.max():g} ({len(marked)} of {len(values)} ratings).",
+            hint="Where -1 stands for no rating, leave it out or set `status` to unscored.",
+        )
 
 
 def _given(rated: Rated, given: tuple[float, float]) -> Scale:

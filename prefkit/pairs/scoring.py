@@ -49,7 +49,7 @@ def score(
     ratings, heard = _mean_ratings(table, len(items), weights, read_as)
     chances = None
     if config.strength == "plackett-luce":
-        chances = plackett_luce(Choices.of(rows, weights), len(items))
+        chances = plackett_luce(Choices.of(rows, weights), items.prompt)
     strength = np.full(len(items), 0.5)
     local = np.arange(len(items)) - items.start[items.prompt]
     prompt = items.prompt[rows.left] if len(rows.left) else rows.left

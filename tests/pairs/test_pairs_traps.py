@@ -3,6 +3,7 @@
 import pytest
 
 from prefkit.config import PairsConfig
+from prefkit.errors import PrefkitError
 from prefkit.pairs import make_pairs
 from prefkit.records import Candidate, Example, Judgment, text_of
 
@@ -58,6 +59,16 @@ def test_tulu_3_an_unparsable_rating_is_unscored_and_never_minus_one_in_a_mean()
     made = make_pairs(ASKED, pair, [read, failed], ANY)
     assert [sides(p) for p in made.pairs] == [("good", "bad")]
     assert made.dropped_by_rule["unscored"] == 1
+
+
+def test_tulu_3_a_minus_one_among_ratings_up_to_5_is_refused_and_not_taken_for_the_worst():
+    pair, other = answers(ASKED[0], "good", "bad"), answers(ASKED[1], "one", "two")
+    votes = [rated(pair, 5, -1), rated(other, 4, 1)]
+    with pytest.raises(PrefkitError, match=r"judge gpt-4 rates -1.*1 of 4 ratings") as caught:
+        make_pairs(ASKED, [*pair, *other], votes, ANY)
+    assert "unscored" in caught.value.hint
+    around_zero = [rated(pair, 1, -1), rated(other, 0, -0.5)]
+    assert len(make_pairs(ASKED, [*pair, *other], around_zero, ANY).pairs) == 2
 
 
 def test_tulu_3_a_dropped_row_never_shifts_completions_onto_the_next_prompt():
