@@ -21,6 +21,9 @@ BEYOND = (
 )
 
 
+NOISE = "The judge follows the order more than the answers: here it says nothing of terms."
+
+
 def section(
     audited: Audited,
     run: Run | None = None,
@@ -89,6 +92,7 @@ def _figures(found: Measured, blind: int, judge: JudgeCard) -> Iterator[Figure]:
         found.flips,
         method="each version of each pair one trial",
         note="Its noise: nothing changed but the order.",
+        alarm=NOISE if found.flips.above(0.5) else "",
     )
     above = found.beyond.low is not None and found.beyond.low > 0
     yield figure(

@@ -87,12 +87,13 @@ def test_a_judge_that_looks_at_length_keeps_its_mind(judged):
     assert not section.alarms
 
 
-def test_a_judge_that_follows_the_slot_is_all_noise_and_no_alarm(judged):
+def test_a_judge_that_follows_the_slot_is_all_noise_and_says_nothing_of_terms(judged):
     section, figures = judged([pair(n) for n in range(10)], lambda asked: "A")
     assert figures["flips"].value == 1.0
     assert figures["changed"].value == 0.0
     assert figures["beyond"].value == -1.0
-    assert not section.alarms
+    assert section.alarms == (figures["flips"].alarm,)
+    assert "says nothing of terms" in figures["flips"].alarm
 
 
 def test_what_cannot_be_read_is_counted_apart_with_its_words(judged):
