@@ -274,5 +274,7 @@ def _lengths(audited: Audited, reference: Audited) -> list[Chart]:
         words = {"new set": audited, "reference": reference}
         values = {name: a.measured.of(side, "words") for name, a in words.items()}
         svg = plots.lengths(f"Words of a {what}", "words, doubling at each step", values)
-        charts.append(Chart(f"Words of a {what}", "Shares of each set.", svg))
+        charts.append(
+            Chart(f"Words of a {what}", "Shares of each set, a quarter of a doubling.", svg)
+        )
     return charts

@@ -25,7 +25,8 @@ from prefkit.workspace import Workspace
 
 SIDES = ("prompt", "first", "second")  # first: chosen, or the only completion; second: rejected
 RULE_ROWS = 5_000  # rows shown to the rules of cleaning: a share to within 1.4 points
-RESPELLED = "one-spelling: "
+ONE_SPELLING = "one-spelling"  # what cleaning would change is flagged beside the rules
+RESPELLED = f"{ONE_SPELLING}: "
 ELSEWHERE = ("difference-cut-off", "over-length", "ungrounded-number")  # need more than the row
 NAMED = ("source", "generator", "model", "dataset")  # where a row may say what it is from
 SCHEMA = pa.schema(

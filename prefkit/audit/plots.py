@@ -56,7 +56,7 @@ def _row(figure: Figure, axis: Axis, y: float) -> str:
 
 
 def lengths(title: str, unit: str, sides: Mapping[str, np.ndarray]) -> str:
-    """Distributions of positive counts on a logarithmic axis, as shares of each side.
+    """Distributions of positive counts on a logarithmic axis; areas are shares of each side.
 
     Args:
         title: What is counted.
@@ -68,11 +68,12 @@ def lengths(title: str, unit: str, sides: Mapping[str, np.ndarray]) -> str:
     if not sides:
         return ""
     left, top, tall = 44.0, 30.0, 190.0
-    low = math.floor(4 * math.log2(min(v.min() for v in sides.values())) - 1) / 4
-    high = math.ceil(4 * math.log2(max(v.max() for v in sides.values())) + 1) / 4
-    step = 0.25 if high - low <= 10 else 0.5
-    edges = np.arange(low, high + step, step)
-    shares = {name: np.histogram(np.log2(v), edges)[0] / len(v) for name, v in sides.items()}
+    most = max(float(values.max()) for values in sides.values())
+    least = min(float(values.min()) for values in sides.values())
+    edges = _edges(least, most)
+    wide = np.diff(np.log2(edges)) * 4  # quarters of a doubling
+    shares = {n: np.histogram(v, edges)[0] / len(v) / wide for n, v in sides.items()}
+    edges = np.log2(edges)
     across = Axis(edges[0], edges[-1], left, WIDTH - 8)
     up = Axis(0, max(float(s.max()) for s in shares.values()) * 1.08, top + tall, top)
     parts = []
@@ -80,8 +81,9 @@ def lengths(title: str, unit: str, sides: Mapping[str, np.ndarray]) -> str:
         parts.append(line(left, up(tick), WIDTH - 8, up(tick), "grid"))
         parts.append(text(left - 6, up(tick) + 4, f"{tick:.0%}", "faint", "end"))
     parts += [
-        text(across(power), top + tall + 15, f"{2.0**power:g}", "faint", "middle")
-        for power in range(math.ceil(edges[0]), math.floor(edges[-1]) + 1)
+        text(across(power), top + tall + 15, f"{2**power:,}", "faint", "middle")
+        for power in range(max(0, math.ceil(edges[0])), math.floor(edges[-1]) + 1)
+        if across(power) < WIDTH - 16
     ]
     for number, (name, share) in enumerate(shares.items()):
         steps = [f"V {up(value):.1f} H {across(edges[i + 1]):.1f}" for i, value in enumerate(share)]
@@ -90,6 +92,14 @@ def lengths(title: str, unit: str, sides: Mapping[str, np.ndarray]) -> str:
         parts.append(_legend(8 + left + 150 * number, number, f"{name} (n = {len(sides[name]):,})"))
     parts.append(text((left + WIDTH) / 2, top + tall + 33, unit, "label", "middle"))
     return svg(title, top + tall + 40, parts)
+
+
+def _edges(least: float, most: float) -> np.ndarray:
+    """Half way between whole numbers: every number up to eight, then four bins a doubling."""
+    powers = range(max(0, math.floor(math.log2(least)) - 1), math.ceil(math.log2(most)) + 2)
+    wholes = np.unique([2**power * part // 4 for power in powers for part in (4, 5, 6, 7)])
+    first, last = np.searchsorted(wholes, [least, most], "right")
+    return wholes[max(0, first - 2) : last + 2] - 0.5
 
 
 def shares(title: str, names: Sequence[str], sides: Mapping[str, Sequence[float]]) -> str:

@@ -163,12 +163,13 @@ def _figure(figure: Figure, cut: int) -> str:
         if figure.low is not None and figure.high is not None:
             ends = (_number(end, figure.unit, fine) for end in (figure.low, figure.high))
             between = " to ".join(ends)
+    method = figure.method if figure.value is not None or not figure.note else ""
     says = "".join(f"<span>{_prose(t)}</span>" for t in (figure.note, figure.alarm) if t)
     return (
         f"<tr{mark}><td>{_prose(figure.label[cut:])}</td>"
         f'<td class="num"><b>{value}</b>{unit}</td><td class="num">{between}</td>'
         f'<td class="num">{f"{figure.n:,}" if figure.n else ""}</td>'
-        f'<td class="method">{_prose(figure.method)}{says}</td></tr>'
+        f'<td class="method">{_prose(method)}{says}</td></tr>'
     )
 
 

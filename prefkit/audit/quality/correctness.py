@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from prefkit.audit.audited import Audited
-from prefkit.audit.measured import RESPELLED
+from prefkit.audit.measured import ONE_SPELLING
 from prefkit.audit.quality.part import Part, asked, good_rows
 from prefkit.audit.quality.relevance import passage_of
 from prefkit.audit.sections import Figure, Table
 from prefkit.audit.telling import figure, percent, plural, shown, table, with_interval
-from prefkit.cleaning.rules import RULES
+from prefkit.cleaning.rules import FAILED, RULES
 from prefkit.evaluation.statistics import Estimate, bootstrap_sums, wilson
 from prefkit.generation.grounding import long_enough, unsupported
 from prefkit.records import Example, PreferencePair
@@ -131,7 +131,7 @@ def _rules(audited: Audited) -> tuple[list[Figure], Table]:
     rows, figures = [], []
     for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0])):
         share = wilson(count, len(seen))
-        what = RULES[name].what if name in RULES else "A rule of this workspace."
+        what = RULES[name].what if name in RULES else _OTHERS.get(name, "A rule of yours.")
         figures.append(_rule(name, share, what))
         rows.append([name, f"{count:,}", with_interval(share), shown(details[name])])
     every = wilson(sum(bool(f) for f in seen), len(seen))
@@ -141,10 +141,16 @@ def _rules(audited: Audited) -> tuple[list[Figure], Table]:
     return figures, table("What the rules of cleaning would refuse", headers, rows, note)
 
 
+_OTHERS = {
+    ONE_SPELLING: "Text that cleaning spells anew and keeps: damage, invisible characters, …",
+    FAILED: "A rule of yours failed on these rows.",
+}
+
+
 def _findings(named: dict[str, str]) -> Iterator[tuple[str, str]]:
     for name, detail in named.items():
-        if f"{name}: " == RESPELLED:
-            yield "one-spelling", f"{detail}: spelled anew, not dropped"
+        if name == ONE_SPELLING:
+            yield name, f"{detail}: spelled anew, not dropped"
         else:
             yield name, detail
 

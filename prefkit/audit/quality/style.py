@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,17 +47,27 @@ def found(audited: Audited) -> Part:
         for code, name in enumerate(names[:MOST_SOURCES])
         if name and (codes == code).sum() >= FEWEST and (codes != code).sum() >= FEWEST
     ]
-    apart = [source.farthest() for source in sources]
-    figures = [*_spread(answers), *(f for f in apart if f is not None)]
+    apart = _apart([source.farthest() for source in sources])
+    figures = [*_spread(answers), *apart]
     chart = plots.around(
         "Standardised difference of each source",
-        [dataclasses.replace(f, label=f.label.removeprefix("consistency: ")) for f in apart if f],
+        [dataclasses.replace(f, label=f.label.removeprefix("consistency: ")) for f in apart],
         0.0,
         ("fewer than the others", "more than the others"),
     )
     says = "Where each source differs most from all others, in standard deviations."
     charts = (Chart("Which source stands apart", says, chart),) if chart else ()
     return Part(tuple(figures), tuple(_table(sources)), charts)
+
+
+def _apart(figures: Sequence[Figure | None]) -> list[Figure]:
+    """A source that lies far off moves all others a little the other way: these are no alarm."""
+    known = [figure for figure in figures if figure is not None]
+    most = max((abs(figure.value or 0.0) for figure in known), default=0.0)
+    return [
+        figure if abs(figure.value or 0.0) >= most / 2 else dataclasses.replace(figure, alarm="")
+        for figure in known
+    ]
 
 
 def _spread(answers: np.ndarray) -> list[Figure]:
