@@ -12,6 +12,7 @@ from prefkit.evaluation.statistics import wilson
 
 FAR = 3.5  # robust z beyond which Iglewicz and Hoaglin (1993) call a value an outlier
 OFTEN = 0.02  # of a normal distribution 0.05 % lie that far
+_SAYS = "Shares of the texts of each side, a quarter of a doubling of words."
 NAMED = 10  # outliers of a side that are named
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -34,9 +35,7 @@ def section(audited: Audited) -> Section | None:
         "are often something else than the rest: pasted documents, logs, cut answers.",
         figures=tuple(figures),
         tables=(_quantiles(sides), *_named(far)),
-        charts=(Chart("Words a text", "Shares of the texts of each side.", chart),)
-        if chart
-        else (),
+        charts=(Chart("Words a text", _SAYS, chart),) if chart else (),
     )
 
 

@@ -1,7 +1,7 @@
 """All parts of an audit, and what `audit.json` and the run's card say of them."""
 
 import dataclasses
-import importlib.util
+import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -50,8 +50,6 @@ def sections_of(audited: Audited, run: Run | None = None) -> Iterator[Section]:
         run: Keeps what a judge said of counterfactual pairs, which are left out without it.
     """
     for name in PARTS:
-        if importlib.util.find_spec(f"prefkit.audit.{name}") is None:
-            continue
         part = importlib.import_module(f"prefkit.audit.{name}")
         if name not in ASKING:
             found = part.section(audited)
