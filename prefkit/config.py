@@ -132,7 +132,7 @@ class CleanConfig(StageConfig):
     skip_rules: tuple[str, ...] = Field((), description="Rules to leave out, such as `truncated`.")
     use_rules: tuple[str, ...] = Field((), description="Only these rules; all when empty.")
     flag_rules: tuple[str, ...] = Field(
-        ("boilerplate",), description="Rules that mark and do not drop."
+        ("boilerplate", "personal-names"), description="Rules that mark and do not drop."
     )
     flag_only: bool = Field(False, description="Mark in `metadata.flags`; let no rule drop.")
     on_rule_error: Literal["stop", "count"] = Field(
@@ -150,6 +150,7 @@ class CleanConfig(StageConfig):
     )
     tokenizer: str = Field("", description="Counts tokens: the model to train or its folder.")
     max_length: int | None = Field(None, ge=1, description="Tokens a row that training sees.")
+    names_model: str = Field("", description="spaCy model, or its folder, that finds names.")
     against: tuple[str, ...] = Field(
         (), description="Evaluation sets, each `[NAME=]SOURCE`; rows that hold their items go."
     )

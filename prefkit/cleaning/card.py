@@ -1,8 +1,12 @@
 """What a run of `prefkit clean` says of itself: warnings while it runs, a card when it is done."""
 
+import itertools
+
 from prefkit import console
 from prefkit.cleaning.near_duplicates import LONG_TEXT
 from prefkit.cleaning.pipeline import Figures
+from prefkit.cleaning.rules import RULES
+from prefkit.cleaning.steps.take_in import CUT_OFF
 from prefkit.config import CleanConfig
 from prefkit.evaluation.statistics import wilson
 
@@ -50,19 +54,28 @@ def totals(figures: Figures) -> dict[str, float]:
     }
 
 
+def _cut_off(figures: Figures, config: CleanConfig) -> str:
+    """The share of pairs that first differ where training does not look; nothing where unknown."""
+    used = CUT_OFF in (config.use_rules or (CUT_OFF,)) and CUT_OFF not in config.skip_rules
+    if not (config.max_length and config.tokenizer and used):
+        return ""
+    earlier = ["malformed", *itertools.takewhile(lambda name: name != CUT_OFF, RULES)]
+    looked_at = figures.rows - sum(figures.dropped[name] for name in earlier)
+    cut = figures.cut_off
+    return (
+        "\n- Pairs that training would see as two equal texts, because they first differ beyond "
+        f"{config.max_length} tokens of `{config.tokenizer}`: {cut} of {looked_at} "
+        f"({cut / max(looked_at, 1):.1%}) that no earlier rule took."
+    )
+
+
 def card(figures: Figures, config: CleanConfig, kind: str) -> str:
     """Text for the README of a run."""
     changed = ", ".join(f"{rows} {change}" for change, rows in figures.changed.items()) or "none"
     skipped = f" Rules left out: {', '.join(config.skip_rules)}." if config.skip_rules else ""
     flags = ", ".join(f"{rows} {rule}" for rule, rows in figures.flagged.items())
     flags = f"\n- Marked in `metadata.flags`, not dropped: {flags}." if flags else ""
-    cut = figures.dropped["difference-cut-off"] + figures.flagged["difference-cut-off"]
-    if kind == "pairs" and config.max_length:
-        flags += (
-            "\n- Pairs that training would see as two equal texts, because they first differ "
-            f"beyond {config.max_length} tokens: {cut} of {figures.rows} "
-            f"({cut / figures.rows:.1%})."
-        )
+    flags += _cut_off(figures, config) if kind == "pairs" else ""
     marked = " Nothing was dropped: `metadata.flags` says what would go." * config.flag_only
     near = COMPARED[config.compare].format(config.near_duplicates)
     repeated = (

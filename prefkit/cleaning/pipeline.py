@@ -35,6 +35,7 @@ class Figures:
         dropped: Drops a rule, most frequent first.
         changed: How many records that stay each kind of normalisation changed.
         flagged: How many records that stay each rule only marked.
+        cut_off: Pairs that differ only where training does not look, whatever became of them.
         compared: Pairs compared in full to find near duplicates.
         groups: What belongs together lies in one group: how many there are.
         largest: Records of the largest group.
@@ -52,6 +53,7 @@ class Figures:
     dropped: Counter[str] = dataclasses.field(default_factory=Counter)
     changed: Counter[str] = dataclasses.field(default_factory=Counter)
     flagged: Counter[str] = dataclasses.field(default_factory=Counter)
+    cut_off: int = 0
     compared: int = 0
     groups: int = 0
     largest: int = 0
@@ -116,7 +118,13 @@ def clean_slices(
     alike = semantic_duplicates(ground, found.gone)
     drops += alike.drops
     splits, unplaced = _splits(ground, found, alike, drops, chunks)
-    figures = Figures(rows=rows, compared=found.compared, unplaced=unplaced, semantic=alike.figures)
+    figures = Figures(
+        rows=rows,
+        cut_off=sum(int(part.notes()["cut_off"]) for part in parts),
+        compared=found.compared,
+        unplaced=unplaced,
+        semantic=alike.figures,
+    )
     return _output(ground, figures, drops, alike.marks, splits)
 
 

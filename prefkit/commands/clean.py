@@ -71,6 +71,7 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 )
 @click.option("--tokenizer", metavar="MODEL", help="The model to train: counts tokens.")
 @click.option("--max-length", type=click.IntRange(1), help="Most tokens of a row.")
+@click.option("--names-model", metavar="MODEL", help="A spaCy model or folder: mark names.")
 @click.option(
     "--on-rule-error",
     type=click.Choice(["stop", "count"]),

@@ -9,6 +9,7 @@ from prefkit.cleaning.rules.contract import Finding, Rule, View, clip
 from prefkit.cleaning.rules.custom import custom_rules
 from prefkit.cleaning.rules.language import refuse_unknown
 from prefkit.cleaning.rules.private import unmasked
+from prefkit.cleaning.rules.private.names import open_names
 from prefkit.cleaning.rules.table import RULES
 from prefkit.cleaning.rules.tokens import open_tokens
 from prefkit.config import CleanConfig
@@ -111,6 +112,8 @@ def _open_what_they_need(on: Mapping[str, Rule], config: CleanConfig) -> None:
     """Fail now, and not at the first row."""
     if "language" in on:
         refuse_unknown(config.languages)
+    if "personal-names" in on:
+        open_names(config.names_model)
     if "over-length" in on or "difference-cut-off" in on:
         open_tokens(config.tokenizer)
 

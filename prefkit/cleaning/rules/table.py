@@ -12,6 +12,7 @@ from prefkit.cleaning.rules import (
 )
 from prefkit.cleaning.rules.contract import Check, Rule
 from prefkit.cleaning.rules.private import personal_data, secret
+from prefkit.cleaning.rules.private.names import personal_names
 
 
 def _rule(check: Check, *tune: str, needs: tuple[str, ...] = ()) -> Rule:
@@ -25,6 +26,7 @@ RULES: dict[str, Rule] = {
     "no-question": _rule(answers.no_question),
     "secret": _rule(secret),
     "personal-data": _rule(personal_data),
+    "personal-names": _rule(personal_names, "names_model", needs=("names_model",)),
     "damaged-text": _rule(residue.damaged_text),
     "too-short": _rule(answers.too_short, "min_reference_words"),
     "too-long": _rule(answers.too_long, "max_reference_words"),

@@ -28,6 +28,7 @@ from prefkit.records import Example, UnpairedPreference, text_of
 from prefkit.storage import validated
 from prefkit.workspace import Workspace
 
+CUT_OFF = "difference-cut-off"
 TELLING = 8  # words from which two similar answers are no chance
 
 
@@ -47,7 +48,7 @@ class Job:
 
 
 def take_in(piece: slices.Slice, job: Job, chunks: Part, index: Index | None = None) -> pa.Table:
-    """A slice as a table of `SCHEMA`.
+    """A slice as a table of `SCHEMA`; its metadata counts the pairs that are `cut_off`.
 
     Args:
         piece: The rows.
@@ -85,7 +86,8 @@ def _taken_in(piece: slices.Slice, job: Job, chunks: Part, index: Index | None) 
                 columns["rule"][place], columns["detail"][place] = CONTAMINATED, detail
     answers = pa.array(columns["answer"], pa.large_string()).fill_null("")
     columns["telling"] = (word_hashes(answers).sizes >= TELLING).tolist()
-    return pa.table(columns, schema=SCHEMA)
+    cut_off = sum(row.get("cut_off", False) for row in rows)
+    return pa.table(columns, schema=SCHEMA.with_metadata({"cut_off": str(cut_off)}))
 
 
 def record_of(
@@ -140,6 +142,7 @@ def _seen(
     quoted = list(dict.fromkeys(quote.chunk_id for quote in quotes))
     passage = passages.text_of(quoted)
     findings = rules.findings(row, not job.config.flag_only, passage, where)
+    came["cut_off"] = any(finding.rule == CUT_OFF for finding in findings)
     drops = [] if job.config.flag_only else [f for f in findings if not rules.marks(f.rule)]
     if drops:
         return came | {"rule": drops[0].rule, "detail": drops[0].detail}, None
