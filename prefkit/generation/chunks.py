@@ -1,23 +1,29 @@
 """Documents to chunks: sections first, then paragraphs, then sentences.
 
-Lists, tables and code stay whole when they fit. A chunk is always an exact slice of its document.
+Lists, tables and code stay whole when they fit. A chunk is always an exact slice of its document,
+with or without the sentences that it repeats of the chunk before.
 """
 
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator
 
-from prefkit.generation.blocks import ParsedDocument, PlacedBlock, heading_text
+from prefkit.errors import EXIT_USAGE, PrefkitError
+from prefkit.generation.blocks import BlockKind, ParsedDocument, PlacedBlock, heading_text
+from prefkit.generation.measure import (
+    ALONE,
+    Measure,
+    Measuring,
+    count_tokens,
+    words_and_marks,
+)
 from prefkit.generation.sentences import sentence_spans
 from prefkit.records import Chunk
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+__all__ = ["count_tokens", "cut_chunks"]
+
 _BIG_ENOUGH = 0.4  # of the budget: a chunk this long ends at the next heading
-
-
-def count_tokens(text: str) -> int:
-    """Words and marks in `text`: an estimate that needs no tokenizer, the same on any machine."""
-    return sum(1 for _ in _TOKEN.finditer(text))
+_WORD = re.compile(rf"[{ALONE}]|[^\s{ALONE}]+")  # what a sentence beyond the budget is cut into
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,30 +37,80 @@ class _Piece:
     level: int  # of a heading, 0 for text
     page: int | None
     introduces: bool  # ends with a colon: belongs to what follows
+    kind: BlockKind
+    whole: bool  # not a part of a block
 
 
-def cut_chunks(parsed: ParsedDocument, tokens: int) -> list[Chunk]:
-    """Cut a document into chunks of about `tokens` words and marks.
+def cut_chunks(
+    parsed: ParsedDocument, tokens: int, *, overlap: int = 0, measuring: Measuring = words_and_marks
+) -> list[Chunk]:
+    """Cut a document into chunks of about `tokens` tokens.
 
     A new section starts a new chunk, unless the chunk so far is short and the section is not of a
-    higher rank. A chunk exceeds the budget only when one word does.
+    higher rank. A chunk exceeds the budget only when one word does. Within a section, a chunk
+    begins with the last whole sentences or list items of the chunk before, as far as the overlap
+    allows; a table or code is repeated whole or not at all.
 
     Args:
         parsed: The document and its blocks.
-        tokens: Budget of a chunk, in words and marks.
+        tokens: Budget of a chunk, overlap included.
+        overlap: Most tokens of the chunk before that a chunk repeats.
+        measuring: What counts as a token; words and marks when unset.
+
+    Raises:
+        PrefkitError: The overlap is more than half of the budget.
     """
-    text = parsed.document.text
+    if 2 * overlap > tokens:
+        raise PrefkitError(
+            f"overlap {overlap}: more than half of a chunk of {tokens} tokens.",
+            hint="Make chunks longer with --chunk-tokens, or the overlap shorter.",
+            exit_code=EXIT_USAGE,
+        )
+    text, measure, budget = parsed.document.text, measuring(parsed.document.text), tokens - overlap
+    groups = list(_grouped(_pieces(parsed, measure, budget), budget))
+    starts = [_start(text, groups, place, overlap, measure) for place in range(len(groups))]
     return [
         Chunk(
             document_id=parsed.document.id,
-            text=text[group[0].start : group[-1].end],
-            start=group[0].start,
+            text=text[start : group[-1].end],
+            start=start,
             end=group[-1].end,
             page=group[0].page,
             headings=_common([piece.headings for piece in group if not piece.level]),
         )
-        for group in _grouped(_pieces(parsed, tokens), tokens)
+        for start, group in zip(starts, groups, strict=True)
     ]
+
+
+def _start(
+    text: str, groups: list[list[_Piece]], place: int, overlap: int, measure: Measure
+) -> int:
+    """Where a chunk starts when it repeats the end of the one before, inside its section."""
+    group, start = groups[place], groups[place][0].start
+    if not overlap or not place or group[0].level:
+        return start
+    before = groups[place - 1]
+    end = before[-1].end
+    for piece in reversed(before):
+        if piece.level or piece.headings != group[0].headings:
+            break
+        if piece.kind in ("table", "code") and not piece.whole:
+            break
+        for first, _ in reversed(list(_repeatable(text, piece))):
+            if first == before[0].start or measure.count(first, end) > overlap:
+                return start
+            start = first
+    return start
+
+
+def _repeatable(text: str, piece: _Piece) -> Iterator[tuple[int, int]]:
+    """The parts of a piece that an overlap may begin with."""
+    if piece.kind == "paragraph":
+        yield from sentence_spans(text, piece.start, piece.end)
+    elif piece.kind == "list":
+        yield from _line_spans(text, piece.start, piece.end)
+    else:
+        yield piece.start, piece.end
 
 
 def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
@@ -105,7 +161,7 @@ def _without_tail(group: list[_Piece]) -> tuple[list[_Piece], list[_Piece]]:
     return (kept, carried) if any(not p.level for p in kept) else ([], group)
 
 
-def _pieces(parsed: ParsedDocument, budget: int) -> Iterator[_Piece]:
+def _pieces(parsed: ParsedDocument, measure: Measure, budget: int) -> Iterator[_Piece]:
     path: list[tuple[int, str]] = []
     for placed in parsed.blocks:
         block = placed.block
@@ -113,27 +169,31 @@ def _pieces(parsed: ParsedDocument, budget: int) -> Iterator[_Piece]:
             path = [entry for entry in path if entry[0] < block.level]
             path.append((block.level, heading_text(block)))
         names = tuple(name for _, name in path)
-        for start, end in _cuts(parsed.document.text, placed, budget):
+        for start, end in _cuts(parsed.document.text, placed, measure, budget):
             text = parsed.document.text[start:end]
             yield _Piece(
                 start,
                 end,
-                count_tokens(text),
+                measure.count(start, end),
                 names,
                 block.level,
                 block.page,
-                introduces=block.kind == "paragraph" and text.endswith(":"),
+                introduces=block.kind == "paragraph" and text.endswith((":", "：")),
+                kind=block.kind,
+                whole=(start, end) == (placed.start, placed.end),
             )
 
 
-def _cuts(text: str, placed: PlacedBlock, budget: int) -> Iterator[tuple[int, int]]:
+def _cuts(
+    text: str, placed: PlacedBlock, measure: Measure, budget: int
+) -> Iterator[tuple[int, int]]:
     start, end = placed.start, placed.end
-    if placed.block.kind == "heading" or count_tokens(text[start:end]) <= budget:
+    if placed.block.kind == "heading" or measure.count(start, end) <= budget:
         yield start, end
     elif placed.block.kind == "paragraph":
-        yield from _packed(text, sentence_spans(text, start, end), budget)
+        yield from _packed(text, sentence_spans(text, start, end), measure, budget)
     else:
-        yield from _packed(text, _line_spans(text, start, end), budget)
+        yield from _packed(text, _line_spans(text, start, end), measure, budget)
 
 
 def _line_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -141,16 +201,18 @@ def _line_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield start + found.start(), start + found.end()
 
 
-def _packed(text: str, spans: Iterable[tuple[int, int]], budget: int) -> Iterator[tuple[int, int]]:
+def _packed(
+    text: str, spans: Iterable[tuple[int, int]], measure: Measure, budget: int
+) -> Iterator[tuple[int, int]]:
     """Neighbouring spans joined up to the budget; a span beyond it is cut between words."""
     first: int | None = None
     last = 0
     for start, end in spans:
-        if first is not None and count_tokens(text[first:end]) > budget:
+        if first is not None and measure.count(first, end) > budget:
             yield first, last
             first = None
-        if count_tokens(text[start:end]) > budget:
-            *whole, (start, end) = _word_cuts(text, start, end, budget)
+        if measure.count(start, end) > budget:
+            *whole, (start, end) = _word_cuts(text, start, end, measure, budget)
             yield from whole
         first = start if first is None else first
         last = end
@@ -158,13 +220,14 @@ def _packed(text: str, spans: Iterable[tuple[int, int]], budget: int) -> Iterato
         yield first, last
 
 
-def _word_cuts(text: str, start: int, end: int, budget: int) -> list[tuple[int, int]]:
+def _word_cuts(
+    text: str, start: int, end: int, measure: Measure, budget: int
+) -> list[tuple[int, int]]:
     cuts: list[tuple[int, int]] = []
-    first, last, size = start, start, 0
-    for found in re.finditer(r"\S+", text[start:end]):
-        tokens = count_tokens(found[0])
-        if size and size + tokens > budget:
+    first = last = start
+    for found in _WORD.finditer(text, start, end):
+        if last > first and measure.count(first, found.end()) > budget:
             cuts.append((first, last))
-            first, size = start + found.start(), 0
-        last, size = start + found.end(), size + tokens
+            first = found.start()
+        last = found.end()
     return [*cuts, (first, last)]

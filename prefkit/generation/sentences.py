@@ -12,21 +12,24 @@ from prefkit.records import Chunk
 _ABBREVIATIONS = frozenset(
     "e.g i.e etc cf vs al approx dept est fig figs eq no nos vol ch sec pp p ed eds mr mrs ms dr "
     "prof st sr jr inc ltd co corp jan feb mar apr jun jul aug sep sept oct nov dec a.m p.m u.s "
-    "u.k min max ca resp incl viz ref refs art para".split()
+    "u.k min max ca resp incl viz ref refs art para "
+    "bzw usw vgl ggf evtl inkl zzgl abb nr z.b d.h u.a o.ä mme mlle p.ex núm pág sra ej".split()
 )
 _NEVER_LAST = frozenset(
     "e.g i.e cf vs fig figs eq no nos vol ch sec pp p mr mrs ms dr prof".split()
 )
 _LONGEST_WORD = 60  # characters before a stop that are looked at
+_SPACED = re.compile(r"\w\.")  # the second half of the German `z. B.` and `d. h.`
 _LONG_WORD = re.compile(r"[a-z]{4,}")  # after one, a sentence may begin in lower case: `cwd is …`
-_STOP = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s|$)")
+_STOP = re.compile(r"(?<![.!?])[.!?]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[”’」』）》]*")
 
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence of `text[start:end]`, white space between left out.
 
     A stop ends a sentence when white space follows and the word before is no abbreviation, initial
-    or list number. Before a lower-case letter it does so only after a long word.
+    or list number. Before a lower-case letter it does so only after a long word. A Chinese or
+    Japanese stop needs no white space.
     """
     end = len(text) if end is None else end
     first = _skip_space(text, start, end)
@@ -56,8 +59,10 @@ def _ends(text: str, first: int, found: re.Match[str], end: int) -> bool:
     if following.islower() and (not _LONG_WORD.fullmatch(before) or before in _ABBREVIATIONS):
         return False
     if found[0][0] != ".":
-        return True
+        return True  # also the full stops of scripts without spaces
     if before in _NEVER_LAST or (following and _is_initial(said)):
+        return False
+    if len(before) == 1 and before.islower() and _SPACED.match(text, place, end):
         return False
     if before.isdigit() and found.start() - first <= len(before):
         return False  # a list number: "1. Open the tap"
