@@ -24,6 +24,7 @@ from prefkit.manifest import run_of
 from prefkit.slices import Slice, cut, read
 from prefkit.workspace import Workspace
 
+MOST_BYTES = 1 << 30  # of JSON that is held as records
 SHOWN = 20  # bad rows that are quoted
 
 
@@ -162,13 +163,18 @@ def _bad_rows(parts: Sequence[Part]) -> tuple[int, tuple[str, ...]]:
 
 
 def _sample(table: pa.Table, kind: str, most: int) -> tuple[Row, ...]:
-    """The rows with the least keys, in their order."""
+    """The rows with the least keys, in their order, as many as fit into `MOST_BYTES`."""
     chosen = table.select(["key", "record"]).filter(table["record"].is_valid())
     keys = zip(chosen["key"].to_pylist(), range(len(chosen)), strict=True)
     least = heapq.nsmallest(most, keys)
-    lines = chosen["record"].take([place for _, place in least])
-    model = KINDS[kind]
-    return tuple(row_of(model.model_validate_json(line)) for line in lines.to_pylist())
+    model, held, rows = KINDS[kind], 0, []
+    for line in chosen["record"].take([place for _, place in least]):
+        text = line.as_py()
+        held += len(text)
+        if held > MOST_BYTES and rows:
+            break
+        rows.append(row_of(model.model_validate_json(text)))
+    return tuple(rows)
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

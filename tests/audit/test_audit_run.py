@@ -153,6 +153,15 @@ def test_one_text_many_times_is_sampled_like_any_other_set(workspace):
     assert copies["value"] == pytest.approx(499 / 500)
 
 
+def test_long_records_are_held_as_far_as_memory_goes(workspace, monkeypatch):
+    monkeypatch.setattr("prefkit.audit.take_in.MOST_BYTES", 20_000)
+    write(workspace, "long.jsonl", rows(60))
+    found = results(audit(workspace, "long.jsonl"))
+    assert found["rows"] == 60
+    assert 10 < found["texts"] < 60
+    assert found["sampled"].startswith(f"a sample of {found['texts']} of 60 rows")
+
+
 def figures(found):
     return {
         key: {name: figure[name] for name in ("value", "low", "high", "n")}
