@@ -93,9 +93,10 @@ def sift(
     keep = alive[number]
     kept = opinions.where(alive)
     real = finite[keep]
-    import pyarrow as pa
+    if not real.all():
+        import pyarrow as pa
 
-    kept = dataclasses.replace(kept, scores=kept.scores.filter(pa.array(real)))
+        kept = dataclasses.replace(kept, scores=kept.scores.filter(pa.array(real)))
     return Sifted(kept, prompt[alive], candidate[keep][real], overruled[alive], tuple(dropped))
 
 
