@@ -54,7 +54,7 @@ class Compared:
         units = units_of(table, distinct["key"], field)
         parts = units.texts.shape[1]
         known = matrix(vectors)
-        rows = known[units.texts].reshape(len(units), -1)
+        rows = known[units.texts].reshape(len(units), parts * known.shape[1])
         if parts > 1:
             rows /= np.sqrt(np.float32(parts))
         return cls(table, field, units, rows, parts)

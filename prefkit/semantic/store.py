@@ -110,7 +110,7 @@ def _block(table: pa.Table, begin: int, end: int, spec: Spec) -> pa.Table:
     embedder = opened(spec)
     before = getattr(embedder, "cut", 0)
     texts = table["text"].slice(begin, end - begin).to_pylist()
-    rows = embedder.encode(texts)
+    rows = embedder.encode(texts) if texts else np.zeros((0, 1), np.float32)
     flat = pa.array(np.ascontiguousarray(rows, np.float32).ravel())
     vectors = pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
     cut = getattr(embedder, "cut", 0) - before

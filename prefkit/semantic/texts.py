@@ -133,7 +133,8 @@ def units_of(table: pa.Table, keys: pa.ChunkedArray, field: Field) -> Units:
         field: What is compared.
     """
     preference = [(name, order) for name, order in PREFERENCE if name in table.column_names]
-    names = [name for name in COLUMNS[field] if table[name].null_count < len(table)]
+    given = [name for name in COLUMNS[field] if table[name].null_count < len(table)]
+    names = given or list(COLUMNS[field][:1])
     known = pc.SetLookupOptions(value_set=keys.combine_chunks())
     indices = [
         pc.call_function("index_in", [table[f"{name}_key"]], known).to_numpy().astype(np.int64)

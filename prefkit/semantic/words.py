@@ -1,5 +1,6 @@
 """What the findings say, in sentences and rows: for the page, the card and the terminal."""
 
+import math
 from collections.abc import Sequence
 
 from prefkit.config import SimilarConfig
@@ -42,7 +43,7 @@ def calibration_rows(found: Similar) -> list[list[str]]:
         ["random pairs, median", *_cells(known.median)],
         ["random pairs, 99.9 % quantile", *_cells(known.high)],
         ["random pairs, 99.99 % quantile", *_cells(known.highest)],
-        ["where random pairs end (see the reason)", f"{known.floor:.3f}", "–", ""],
+        ["where random pairs end (see the reason)", number(known.floor), "–", ""],
         ["pairs in nearly the same words, 5 % quantile", *_cells(known.lexical_low)],
     ]
 
@@ -91,6 +92,11 @@ def card(found: Similar, config: SimilarConfig, source: str, lines: Sequence[str
         parts += ["", f"| {' | '.join(SOURCE_HEADERS)} |", "|---|---:|---:|---:|"]
         parts += [f"| {' | '.join(row)} |" for row in source_rows(found)]
     return "\n".join(parts)
+
+
+def number(value: float) -> str:
+    """Three digits, or a dash for what could not be measured."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _search(found: Similar) -> str:

@@ -225,6 +225,12 @@ def test_a_bad_embedder_is_one_error_before_anything_is_read(workspace):
         plan_clean("mine.jsonl", config(embedder="nowhere"), workspace)
 
 
+def test_with_nothing_left_to_compare_it_says_what_dropped_it(workspace, embedder):
+    refusals = [planted.example(n, f"Question {n}?", "I'm sorry, but I can't.") for n in range(3)]
+    with pytest.raises(PrefkitError, match="No example is left after cleaning 3: 3 refusal"):
+        run_of(workspace, refusals, {})
+
+
 def test_from_the_command_line(workspace, embedder, capsys):
     write_jsonl(workspace.root / "mine.jsonl", planted.examples())
     arguments = ["clean", "mine.jsonl", "--semantic", "0.85", "--semantic-drop", "--json"]

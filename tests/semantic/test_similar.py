@@ -196,6 +196,14 @@ def test_no_rows_are_one_clear_error(workspace, embedder):
         similar(workspace, [], embedder=embedder)
 
 
+def test_records_without_a_visible_character_are_left_out_and_counted(workspace, embedder):
+    blank = Example(id="blank", prompt="\u200b", reference="\u200b")
+    run = similar(workspace, [blank, *planted.examples()[:3]], embedder=embedder)
+    assert (results(run)["empty"], results(run)["counts"]["records"]) == (1, 3)
+    nothing = similar(workspace, [blank], embedder=embedder)
+    assert results(nothing)["counts"]["records"] == 0
+
+
 def test_the_lexical_embedder_needs_nothing(workspace):
     run = similar(workspace, planted.examples(), embedder="tfidf", field="both")
     card = (run.path / "README.md").read_text()
