@@ -116,6 +116,9 @@ def clean_slices(
     found = near_duplicates(ground, flow.map("gone-0", near.rows_of, [_as_one(same)])[0])
     drops = [*same, flow.map("near-drops", write.near_drops, [found.keepers], ground.parts)[0]]
     alike = semantic_duplicates(ground, found.gone)
+    if not job.config.flag_only:
+        moved = _as_one([*drops[len(same) :], *alike.drops])
+        drops = flow.map("at-home", write.rehomed, [(part, moved) for part in drops])
     drops += alike.drops
     splits, unplaced = _splits(ground, found, alike, drops, chunks)
     figures = Figures(

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from prefkit.cleaning.rows import KINDS
@@ -37,6 +38,34 @@ def _yielding(keepers: pa.Table, parts: Sequence[Part], name: str, wording: str)
     rule = pa.array([name] * len(details), pa.string())
     columns = [keepers["row"], keepers["keeper"], ids, rule, pa.array(details, pa.string())]
     return pa.table([*columns, keepers["score"]], schema=DROPS)
+
+
+def rehomed(drops: pa.Table, moved: pa.Table) -> pa.Table:
+    """Drops whose keeper went in its turn yield to what that one yielded to, which stays.
+
+    Args:
+        drops: A table of `DROPS`.
+        moved: All later drops, a table of `DROPS`.
+    """
+    keepers, gone = drops["keeper"].to_numpy(), numbers(moved, "row")
+    if not np.isin(keepers, gone).any():
+        return drops
+    homes = {drop["row"]: drop for drop in moved.to_pylist()}
+    rows = [_at_home(drop, homes) for drop in drops.to_pylist()]
+    return pa.Table.from_pylist(rows, schema=DROPS)
+
+
+def _at_home(drop: dict[str, Any], homes: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """One drop with a keeper that stays; a copy is as similar to it as what it is a copy of."""
+    while (home := homes.get(drop["keeper"])) is not None:
+        copy = drop["rule"] == "exact-duplicate" and drop["score"] == 1.0
+        drop = drop | {
+            "keeper": home["keeper"],
+            "keeper_id": home["keeper_id"],
+            "detail": f"{drop['detail']}, which yielded to {home['keeper_id']}",
+            "score": home["score"] if copy else None,
+        }
+    return drop
 
 
 def by_slice(drops: pa.Table, buckets: int) -> list[pa.Table]:
