@@ -40,8 +40,8 @@ def render(
             for band, pairs in zip(found.sample, found.shown, strict=True)
         )
         + "<h2>Farthest from all others</h2><p class='lede'>By the mean cosine with their nearest "
-        f"others; the median is {words.number(found.nearness.median)}. Odd ones out, broken texts and rare "
-        "topics look alike here: read before you drop.</p>"
+        f"others; the median is {words.number(found.nearness.median)}. Odd ones out, broken texts "
+        "and rare topics look alike here: read before you drop.</p>"
         + _table(
             ("record", "text", "source", "mean cosine", "z", "outlier"),
             [_far(one) for one in found.far],

@@ -114,6 +114,13 @@ def test_a_model2vec_folder_is_an_embedder(workspace):
     assert np.allclose(rows, [[0, 1, 0], [0, 0, 1], [0, half, half]], atol=1e-6)
 
 
+@pytest.fixture
+def server(chat_server):
+    """The scripted server, for requests that hold no messages."""
+    chat_server.answers_probes = False
+    return chat_server
+
+
 def embeddings(asked, turned=False):
     data = [
         {"object": "embedding", "index": at, "embedding": [float(len(text)), 1.0]}
@@ -122,22 +129,22 @@ def embeddings(asked, turned=False):
     return json.dumps({"object": "list", "data": data[::-1] if turned else data}).encode()
 
 
-def test_an_endpoint_is_asked_in_batches_and_its_rows_are_put_in_order(chat_server):
-    chat_server.reply = lambda asked: Answer(raw=embeddings(asked, turned=True))
+def test_an_endpoint_is_asked_in_batches_and_its_rows_are_put_in_order(server):
+    server.reply = lambda asked: Answer(raw=embeddings(asked, turned=True))
     texts = ["x" * n for n in range(150)]
-    rows = EndpointEmbedder("tiny", base_url=chat_server.url).encode(texts)
+    rows = EndpointEmbedder("tiny", base_url=server.url).encode(texts)
     assert np.allclose(rows[:, 0] / rows[:, 1], [1, *range(1, 150)])  # "" is asked as " "
-    assert sorted(len(asked.body["input"]) for asked in chat_server.asked) == [22, 64, 64]
-    assert {asked.body["encoding_format"] for asked in chat_server.asked} == {"float"}
+    assert sorted(len(asked.body["input"]) for asked in server.asked) == [22, 64, 64]
+    assert {asked.body["encoding_format"] for asked in server.asked} == {"float"}
 
 
-def test_an_endpoint_that_stumbles_is_asked_again(chat_server):
-    chat_server.reply = lambda asked: (
+def test_an_endpoint_that_stumbles_is_asked_again(server):
+    server.reply = lambda asked: (
         Answer(status=503) if asked.number < 2 else Answer(raw=embeddings(asked))
     )
-    found = EndpointEmbedder("tiny", base_url=chat_server.url, backoff=0.01)
+    found = EndpointEmbedder("tiny", base_url=server.url, backoff=0.01)
     assert found.encode(["abc"]).shape == (1, 2)
-    assert len(chat_server.asked) == 3
+    assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize(
@@ -152,11 +159,11 @@ def test_an_endpoint_that_stumbles_is_asked_again(chat_server):
     ids=["too few rows", "no JSON", "too long", "no model", "no key"],
 )
 def test_an_endpoint_that_gives_no_embeddings_is_one_error_without_the_key(
-    chat_server, monkeypatch, answer
+    server, monkeypatch, answer
 ):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    chat_server.reply = lambda asked: answer
-    found = EndpointEmbedder("tiny", base_url=chat_server.url, tries=2, backoff=0.01)
+    server.reply = lambda asked: answer
+    found = EndpointEmbedder("tiny", base_url=server.url, tries=2, backoff=0.01)
     with pytest.raises(PrefkitError, match="tiny at 127") as caught:
         found.encode(["abc"])
     assert "sk-secret" not in str(caught.value)
