@@ -15,7 +15,12 @@ Ints = NDArray[np.int64]
 FIELDS = ("generator", "kind", "source", "split")  # of a record, that say where it is from
 NOT_ORIGINS = ("id", "id_before", "normalised", "flags", "before_repair", "page", "judgment_id")
 DOCUMENT = ("document", "document_id", "source")  # notes that name a document
-SIDED = ("model", "generator", "source")  # notes such as `chosen_model`, `rejected-model`
+SIDED = (
+    "model",
+    "model_name",
+    "generator",
+    "source",
+)  # notes such as `chosen_model`, `rejected-model`
 MOST_VALUES = 50  # of a note that is an origin and no text
 LONGEST = 80  # characters of such a value
 MOST_NOTES = 10
@@ -113,7 +118,9 @@ def _sided_names(field: str) -> list[str]:
 
 def _sided(notes: Mapping[str, str], field: str) -> str | None:
     found = next((notes[name] for name in _sided_names(field) if notes.get(name)), None)
-    return found or (notes.get("model") if field == "completion" else None)
+    if found is None and field == "completion":
+        found = next((notes[name] for name in ("model", "model_name") if notes.get(name)), None)
+    return found
 
 
 def _shared_notes(rows: Sequence[Row]) -> list[str]:

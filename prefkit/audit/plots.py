@@ -118,11 +118,11 @@ def shares(title: str, names: Sequence[str], sides: Mapping[str, Sequence[float]
         for number, values in enumerate(sides.values()):
             wide = max(axis(values[row]) - left, 0.5)
             parts.append(
-                f'<rect class="curve curve-{number}" x="{left}" y="{y + 5 + 10 * number:.1f}" '
+                f'<rect class="curve curve-{number}" x="{left}" y="{y + 4 + 13 * number:.1f}" '
                 f'width="{wide:.1f}" height="9"/>'
             )
             said = f"{values[row]:.1%}"
-            parts.append(text(left + wide + 5, y + 13 + 10 * number, said, "faint"))
+            parts.append(text(left + wide + 5, y + 12 + 13 * number, said, "faint"))
     return svg(title, top + ROW * len(names) + 6, parts)
 
 

@@ -8,23 +8,18 @@ import numpy as np
 from prefkit.audit.auc import never_without, paired_auc, two_class_auc
 from prefkit.audit.audited import Audited
 from prefkit.audit.measured import hash64
-from prefkit.cleaning.rows import Row
+from prefkit.audit.origins import models
 from prefkit.evaluation.statistics import Estimate, bootstrap_sums
 from prefkit.records import Judgment, text_of
 
 FEWEST = 10  # records in which a model must play a part to be named
 MOST_MODELS = 8
-NOTES = {  # where other people's rows name the model of a side
-    "chosen": ("chosen_model", "chosen-model", "model_chosen", "chosen_model_name"),
-    "rejected": ("rejected_model", "rejected-model", "model_rejected", "rejected_model_name"),
-    "completion": ("model", "model_name", "generator"),
-}
 Found = tuple[str, Estimate, str]  # name, AUC, note
 
 
 def models_of_origin(audited: Audited) -> list[Found]:
     """For each model: whether what it wrote wins, where records or candidates name the model."""
-    sides = [[_model(row, field, audited) for field in _fields(audited)] for row in audited.records]
+    sides = list(models(audited))
     known = [place for place, names in enumerate(sides) if all(names)]
     if not known:
         return []
@@ -68,20 +63,6 @@ def _earlier_better(judgment: Judgment) -> Iterator[float]:
     for place, first in enumerate(shown):
         for second in shown[place + 1 :]:
             yield 1.0 if first < second else 0.5 if first == second else 0.0
-
-
-def _fields(audited: Audited) -> tuple[str, ...]:
-    return ("chosen", "rejected") if audited.kind == "pairs" else ("completion",)
-
-
-def _model(row: Row, field: str, audited: Audited) -> str:
-    """Who wrote a side; empty when nothing says so."""
-    name = getattr(row.record, "candidate_id" if field == "completion" else f"{field}_id", "")
-    candidate = audited.candidates.get(name) if name else None
-    if candidate is not None:
-        return candidate.model
-    notes = row.record.metadata
-    return next((notes[note] for note in NOTES[field] if notes.get(note)), "")
 
 
 def _most_frequent(names: np.ndarray) -> list[tuple[str, int]]:
