@@ -113,6 +113,7 @@ def _semantic(figures: Figures, config: CleanConfig) -> str:
             f"{found['sampled']} pairs of a sample"
             + (f" ({recall.low:.1%} to {recall.high:.1%}, {recall.method})." if recall.n else ".")
         )
+    cut = f" Of {found['cut']} long texts only the beginning was read." if found["cut"] else ""
     share = f"a cosine of at least {config.semantic:g} by `{config.embedder}`"
     texts = {"prompt": "prompts", "completion": "completions", "both": "prompts and completions"}
     return (
@@ -120,5 +121,5 @@ def _semantic(figures: Figures, config: CleanConfig) -> str:
         f"{found['pairs']} pairs of {found['units']} distinct ones; {found['other_facts']} more "
         "pairs state other facts. "
         f"{'Dropped' if config.semantic_drop else 'Marked in `metadata.flags`'}. Outliers, far "
-        f"from all others: {found['outliers']}, marked.{blocks}\n"
+        f"from all others: {found['outliers']}, marked.{blocks}{cut}\n"
     )

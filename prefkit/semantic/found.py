@@ -213,7 +213,8 @@ def _around(compared: Compared, threshold: float, blocks: Blocks) -> Near:
     for step in BANDS:
         if step < 0:
             try:
-                return alike(compared, max(LOWEST, threshold + step), blocks)
+                floor = min(threshold, max(LOWEST, threshold + step))
+                return alike(compared, floor, blocks)
             except TooManyPairs:
                 continue
     return alike(compared, threshold, blocks)

@@ -20,6 +20,7 @@ from prefkit.slices import Slice, cut
 from prefkit.storage import write_json, write_jsonl, write_text
 from prefkit.workspace import Workspace
 
+FEW = 20_000  # rows for which starting processes costs more than it saves
 RESULTS = "similar.json"
 REPORT = "report.html"
 
@@ -85,7 +86,7 @@ def run_similar(plan: SimilarPlan, settings: Settings) -> Run:
         work = run.path / "work"
         if not run.finished:
             run.add_plugin("embedder", plan.config.embedder, "", plan.embedder)
-            tables, vectors = _embedded(plan, settings, Flow(_engine(settings), work))
+            tables, vectors = _embedded(plan, settings, Flow(_engine(plan, settings), work))
             compared = Compared.of(
                 as_one(tables).table(),
                 vectors.texts.table(),
@@ -98,9 +99,9 @@ def run_similar(plan: SimilarPlan, settings: Settings) -> Run:
     return run
 
 
-def _engine(settings: Settings) -> Engine:
-    workers = settings.workers or (1 if settings.engine == "local" else None)
-    return open_engine(settings.engine, workers)
+def _engine(plan: SimilarPlan, settings: Settings) -> Engine:
+    small = settings.engine == "local" and sum(piece.rows for piece in plan.slices) < FEW
+    return open_engine(settings.engine, settings.workers or (1 if small else None))
 
 
 def _embedded(plan: SimilarPlan, settings: Settings, flow: Flow) -> tuple[list[Part], Vectors]:
