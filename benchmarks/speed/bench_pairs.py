@@ -1,10 +1,11 @@
 """Pairs from a million judgments, beside choix and crowd-kit.
 
 `python bench_pairs.py install FOLDER` makes the peers' environment; `python bench_pairs.py run
-FOLDER [JUDGMENTS]` measures. Each prompt has four completions of known quality, and three of twelve
-annotators, from careful to careless, compare every two of them. prefkit's time is that of the
-whole command: start-up, reading, fitting, writing. The peers get the votes as arrays and only
-estimate: crowd-kit who is reliable, choix how strong each completion is.
+FOLDER [JUDGMENTS]` measures; `alone` in place of `run` leaves the peers out. Each prompt has four
+completions of known quality, and three of twelve annotators, from careful to careless, compare
+every two of them. prefkit's time is that of the whole command: start-up, reading, fitting, writing.
+The peers get the votes as arrays and only estimate: crowd-kit who is reliable, choix how strong
+each completion is.
 """
 
 import hashlib
@@ -107,6 +108,7 @@ def with_prefkit(place: Path) -> dict:
     out = place / f"run-{os.getpid()}"
     options = ["--candidates", str(place / "candidates.jsonl")]
     options += ["--examples", str(place / "examples.jsonl"), "--out", str(out), "--quiet"]
+    load = round(os.getloadavg()[0], 1)
     began = time.perf_counter()
     command = [sys.executable, "-m", "prefkit", "pairs", str(place / "judgments.jsonl"), *options]
     subprocess.run(command, check=True)
@@ -126,10 +128,12 @@ def with_prefkit(place: Path) -> dict:
     raters = json.loads((out / "raters.json").read_text())
     return {
         "seconds": round(seconds, 2),
+        "processor_seconds": round(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), 2),
+        "load_before": load,
         "judgments_per_second": round(len(votes["left"]) / seconds),
         "peak_mb_of_the_largest_process": _peak(),
         "pairs": pairs,
-        "pairs_in_the_true_order": round(right / pairs, 4),
+        "pairs_in_the_true_order": round(float(right / pairs), 4),
         "accuracy_of_annotators": [rater["accuracy"] for rater in raters],
     }
 
@@ -255,13 +259,29 @@ def _apart(ours: np.ndarray, params: np.ndarray) -> float:
     return float(f"{np.abs(ours - theirs).max():.2g}")
 
 
-def run(folder: Path, judgments: int) -> None:
+def run(folder: Path, judgments: int, *, alone: bool) -> None:
     """Measure, print and store."""
     place = world(folder, judgments)
     ours = with_prefkit(place)
     print("prefkit pairs, whole command:", ours)
     step = estimation(place)
     print("prefkit, estimation alone:", step)
+    beside = {} if alone else beside_peers(folder, place)
+    body = {
+        "judgments": judgments,
+        "prefkit": ours | step,
+        **beside,
+        "versions": {name: metadata.version(name) for name in ("prefkit", "numpy", "pyarrow")},
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {platform.system()}, {os.cpu_count()} cores",
+    }
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    kept[str(judgments)] = body
+    RESULTS.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def beside_peers(folder: Path, place: Path) -> dict:
+    """What the peers take and find, and how far apart the models' figures are."""
     python = folder / "env" / "bin" / "python"
     subprocess.run(
         [python, __file__, "peer", place], check=True, env=os.environ | {"PYTHONPATH": ""}
@@ -272,18 +292,7 @@ def run(folder: Path, judgments: int) -> None:
     print("peers:", peers)
     apart = agreement(place)
     print("greatest difference to choix:", apart)
-    body = {
-        "judgments": judgments,
-        "prefkit": ours | step,
-        "peers": peers | {"versions": PEERS},
-        "greatest_difference_to_choix": apart,
-        "versions": {name: metadata.version(name) for name in ("prefkit", "numpy", "pyarrow")},
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {platform.system()}, {os.cpu_count()} cores",
-    }
-    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    kept[str(judgments)] = body
-    RESULTS.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    return {"peers": peers | {"versions": PEERS}, "greatest_difference_to_choix": apart}
 
 
 def install(folder: Path) -> None:
@@ -301,7 +310,8 @@ def main() -> None:
     elif task == "peer":
         peer(folder)
     else:
-        run(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 1_000_000)
+        judgments = int(sys.argv[3]) if len(sys.argv) > 3 else 1_000_000
+        run(folder, judgments, alone=task == "alone")
 
 
 if __name__ == "__main__":
