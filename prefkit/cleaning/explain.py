@@ -1,6 +1,7 @@
 """`prefkit clean RUN --explain ID`: what became of one record, and why."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from prefkit.storage import rows_with, validated
 from prefkit.workspace import Workspace, stream_files
 
 DROPPED = "dropped.jsonl"
+MARKED = re.compile(r"-duplicate: (?:cosine [\d.]+ with|similarity [\d.]+ to) (.+?)(?:; |$)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Explanation:
         score: Its similarity to the keeper.
         keeper_rule: Why the keeper went in its turn; empty when it stays.
         yielded: Records that yielded to this one, with the rule and the score.
-        texts: `(record id, field, text)` of this record and of its keeper, as they were read.
+        texts: `(record id, field, text)` of this record and of its keeper, or of what a mark
+            names, as they were read.
         notes: What cleaning noted on it: normalised, flags, id_before.
     """
 
@@ -99,6 +102,7 @@ def explain(source: str, record_id: str, workspace: Workspace) -> Explanation:
     keeper = drop.get("keeper") or ""
     gone = _by_id(folder / DROPPED, keeper, "record_id") if keeper else []
     notes = kept["metadata"] if kept else {}
+    marked = MARKED.findall(notes.get("flags", ""))
     return Explanation(
         id=record_id,
         kept=kept is not None,
@@ -112,7 +116,7 @@ def explain(source: str, record_id: str, workspace: Workspace) -> Explanation:
             (row["record_id"], row["rule"], row["score"])
             for row in _by_id(folder / DROPPED, record_id, "keeper")
         ),
-        texts=tuple(_texts(folder, [record_id, *filter(None, [keeper])], workspace)),
+        texts=tuple(_texts(folder, [record_id, *filter(None, [keeper, *marked])], workspace)),
         notes={key: notes[key] for key in ("normalised", "flags", "id_before") if key in notes},
     )
 

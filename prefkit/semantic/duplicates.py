@@ -54,6 +54,8 @@ class Compared:
         units = units_of(table, distinct["key"], field)
         parts = units.texts.shape[1]
         known = matrix(vectors)
+        if parts == 1 and np.array_equal(units.texts[:, 0], np.arange(len(known))):
+            return cls(table, field, units, known, 1)  # a million vectors need no second copy
         rows = known[units.texts].reshape(len(units), parts * known.shape[1])
         if parts > 1:
             rows /= np.sqrt(np.float32(parts))

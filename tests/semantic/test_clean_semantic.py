@@ -179,6 +179,14 @@ def test_explain_shows_both_texts(workspace, embedder):
     assert all(text in shown for text in planted.PARAPHRASES[0])
 
 
+def test_explain_shows_both_texts_of_what_is_only_marked(workspace, embedder):
+    run = run_of(workspace, planted.examples(), {})
+    found = explain(str(run.path), "r001", workspace)
+    assert found.kept
+    assert found.notes["flags"] == "semantic-duplicate: cosine 1.000 with r000"
+    assert {name for name, _, _ in found.texts} == {"r000", "r001"}
+
+
 def test_killed_and_resumed_it_ends_the_same_and_embeds_nothing_twice(
     workspace, embedder, monkeypatch
 ):
