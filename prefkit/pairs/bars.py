@@ -15,6 +15,7 @@ from prefkit.pairs.strengths import DIGITS
 from prefkit.pairs.votes import EDIT, SOURCES, Table
 from prefkit.records import Conflict, PreferencePair, Vote
 
+Row = tuple[float, int, int, int, bool, float, int]  # a vote, in the order of Builder._columns
 SLACK = 10.0**-DIGITS  # strengths are rounded; a margin that is met exactly is met
 
 
@@ -112,6 +113,9 @@ class Builder:
 
     def votes_of(self, proposal: Proposal) -> tuple[Vote, ...]:
         """Every vote on the two sides, the overruled ones at weight 0."""
+        return self._votes(proposal, self._of(proposal))
+
+    def _votes(self, proposal: Proposal, rows: list[Row]) -> tuple[Vote, ...]:
         ahead = 1.0 if proposal.pair[0] < proposal.pair[1] else 0.0
         return tuple(
             Vote(
@@ -121,7 +125,7 @@ class Builder:
                 weight=weight,
                 judgment_id=self._table.judgment_ids[judgment],
             )
-            for outcome, rater, judgment, way, _, weight, source in self._of(proposal)
+            for outcome, rater, judgment, way, _, weight, source in rows
         )
 
     def built(self, proposal: Proposal) -> PreferencePair:
@@ -134,7 +138,8 @@ class Builder:
         items, texts, home = self._items, self._texts, self._homes[proposal.pair[0]]
         example = items.examples[home]
         best, worst = items.candidates[chosen], items.candidates[rejected]
-        votes, rows = self.votes_of(proposal), self._of(proposal)
+        rows = self._of(proposal)
+        votes = self._votes(proposal, rows)
         bits = 0
         for _, _, _, _, overruled, _, source in rows:
             bits |= 0 if overruled else 1 << source
@@ -159,7 +164,7 @@ class Builder:
             votes=votes,
         )
 
-    def _of(self, proposal: Proposal) -> list[tuple[float, int, int, int, bool, float, int]]:
+    def _of(self, proposal: Proposal) -> list[Row]:
         if proposal.compared < 0:
             return []
         here = slice(self._start[proposal.compared], self._start[proposal.compared + 1])
