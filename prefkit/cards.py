@@ -12,6 +12,7 @@ STREAMS: dict[str, type[records.Record]] = {
     "documents": records.Document,
     "chunks": records.Chunk,
     "examples": records.Example,
+    "questions": records.Question,
     "candidates": records.Candidate,
     "judgments": records.Judgment,
     "pairs": records.PreferencePair,

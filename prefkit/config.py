@@ -9,13 +9,14 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -66,7 +67,9 @@ class ModelConfig(StageConfig):
     )
     base_url: str | None = Field(None, description="OpenAI-compatible endpoint.")
     adapter: str | None = Field(None, description="LoRA adapter: a folder, a run or @stage.")
-    concurrency: int = neutral(8, ge=1, description="Requests in flight at an endpoint.")
+    concurrency: int = neutral(
+        32, ge=1, description="Most requests in flight at an endpoint; fewer when it has enough."
+    )
     batch_size: int = Field(8, ge=1, description="Sequences a batch for a local model.")
 
     @field_validator("base_url")
@@ -75,24 +78,116 @@ class ModelConfig(StageConfig):
         return _without_secret(value)
 
 
+class SpendingConfig(ModelConfig):
+    """What the stages that may ask an endpoint very often share."""
+
+    max_cost: float | None = neutral(
+        None, gt=0, description="US dollars a run may spend at endpoints; see [prices]."
+    )
+    max_total_tokens: int | None = neutral(
+        None, ge=1, description="Tokens a run may spend at endpoints, prompts and completions."
+    )
+    probe: bool = neutral(
+        True, description="Find out first how an endpoint can be made to answer in JSON."
+    )
+    batch: bool = neutral(
+        False, description="Ask through OpenAI's batch API: cheaper, and ready within a day."
+    )
+
+
 def _without_secret(url: str | None) -> str | None:
     if url and (urlsplit(url).username or urlsplit(url).password):
         raise ValueError("holds a user or password; put the key in OPENAI_API_KEY instead")
     return url
 
 
-class GenerateConfig(ModelConfig):
+KINDS: Final = (  # of questions, as a plan of examples names them
+    "factual",
+    "definition",
+    "procedural",
+    "condition",
+    "comparative",
+    "numeric",
+    "why",
+    "multi-hop",
+    "unanswerable",
+    "multi-turn",
+)
+DIFFICULTIES: Final = ("easy", "medium", "hard")
+
+
+def _weights(value: Any, known: Sequence[str], what: str) -> dict[str, float]:  # flag or TOML
+    """`numeric:2,why` as weights; `all` gives everything the same.
+
+    Raises:
+        ValueError: A name is unknown, or a weight is no number above 0.
+    """
+    if isinstance(value, str):
+        parts = [part.partition(":") for part in re.split(r"[,\s]+", value) if part]
+        value = {name: weight if colon else 1 for name, colon, weight in parts}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected weights such as `{known[0]}:2,{known[1]}`")
+    if "all" in value:
+        value = dict.fromkeys(known, value["all"])
+    weights = {}
+    for name, weight in value.items():
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, 1)
+            suggestion = f"; did you mean `{close[0]}`?" if close else ""
+            raise ValueError(f"`{name}` is no {what}{suggestion} Known: {', '.join(known)}")
+        try:
+            weights[name] = float(weight)
+        except (TypeError, ValueError):
+            weights[name] = 0.0
+        if not 0 < weights[name] < float("inf"):
+            raise ValueError(f"the weight of `{name}` is no number above 0: `{weight}`")
+    return weights
+
+
+class GenerateConfig(SpendingConfig):
     """`[generate]`: documents to Q&A examples."""
 
     table: ClassVar[str] = "generate"
 
     chunk_tokens: int = Field(220, ge=32, description="Aim for a chunk, in words and marks.")
+    tokenizer: str = Field(
+        "", description="Measures chunks: a model's name, or `model` for the one that drafts."
+    )
+    overlap: int = Field(
+        0, ge=0, description="Tokens of the chunk before that a chunk repeats, in whole sentences."
+    )
     per_chunk: int = Field(2, ge=1, le=20, description="Examples to draft from a chunk.")
     total: int | None = Field(None, ge=1, description="Stop planning after about N examples.")
+    mix: dict[str, float] = Field(
+        default_factory=dict, description=f"Kinds by weight, of: {', '.join(KINDS)}."
+    )
+    difficulty: dict[str, float] = Field(
+        default_factory=dict, description="easy, medium and hard by weight; not asked for if unset."
+    )
+    personas: str | None = Field(None, description="TOML file of who asks, and in which style.")
+    questions_only: bool = Field(
+        False, description="Write questions for people to review; answers with --from-questions."
+    )
     method: Literal["auto", "structured", "stepwise"] = "auto"
     temperature: float = Field(0.3, ge=0, le=2)
     prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
     largest_megabytes: float = Field(50.0, gt=0, description="A larger file is left out.")
+    include: tuple[str, ...] = Field((), description="Patterns of the files that count; all.")
+    exclude: tuple[str, ...] = Field((), description="Patterns of files that do not count.")
+    reader: tuple[str, ...] = Field((), description="Readers that go before the bundled ones.")
+    text_field: str | None = Field(None, description="Field of a JSON row that holds its text.")
+    allow_url: bool = Field(False, description="Fetch pages of the web that are named.")
+    allow_private_url: bool = Field(False, description="Also from the local network.")
+
+    @field_validator("mix", mode="before")
+    @classmethod
+    def _known_kinds(cls, value: Any) -> dict[str, float]:  # a flag's text or a TOML table
+        return _weights(value, KINDS, "kind of question")
+
+    @field_validator("difficulty", mode="before")
+    @classmethod
+    def _known_difficulties(cls, value: Any) -> dict[str, float]:  # a flag's text or a TOML table
+        return _weights(value, DIFFICULTIES, "difficulty")
 
 
 class CleanConfig(StageConfig):
@@ -223,7 +318,7 @@ class LeakageConfig(StageConfig):
     near_duplicates: float = Field(0.7, gt=0, le=1, description="Jaccard between the splits.")
 
 
-class CandidatesConfig(ModelConfig):
+class CandidatesConfig(SpendingConfig):
     """`[candidates]`: several completions a prompt."""
 
     table: ClassVar[str] = "candidates"
@@ -239,7 +334,7 @@ class CandidatesConfig(ModelConfig):
     prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
 
 
-class JudgeConfig(ModelConfig):
+class JudgeConfig(SpendingConfig):
     """`[judge]`: judgments by rule and by an LLM judge."""
 
     table: ClassVar[str] = "judge"
@@ -507,7 +602,30 @@ TABLES: dict[str, type[StageConfig]] = {
     )
 }
 
+PRICES: Final = "prices"  # a table of no stage: MODEL = [prompt, completion], US dollars a million
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Prices = dict[str, tuple[Dollars, Dollars]]
+
 Config = TypeVar("Config", bound=StageConfig)
+
+
+def read_prices(file: Path | None) -> Prices:
+    """US dollars per million prompt and completion tokens, by model, from `[prices]`.
+
+    Raises:
+        PrefkitError: An entry is not two numbers.
+    """
+    table = {} if file is None else read_file(file).get(PRICES, {})
+    try:
+        return TypeAdapter(Prices).validate_python(table)
+    except ValidationError as error:
+        name = next(iter(error.errors()[0]["loc"]), "")
+        raise PrefkitError(
+            f"{file}: [{PRICES}] `{name}`: not two prices of 0 or more.",
+            hint=f'Write `"{name}" = [0.15, 0.60]`: dollars per million prompt and completion '
+            "tokens.",
+            exit_code=EXIT_USAGE,
+        ) from error
 
 
 def resolve(
@@ -562,7 +680,7 @@ def read_file(path: Path) -> dict[str, Any]:  # TOML values
     except OSError as error:
         raise PrefkitError(f"{path}: cannot be read: {error.strerror}.") from error
     for table, value in content.items():
-        if table not in TABLES or not isinstance(value, dict):
+        if table not in (*TABLES, PRICES) or not isinstance(value, dict):
             raise PrefkitError(
                 f"{path}: `{table}` is not a table of prefkit.toml" + _suggest(table, TABLES) + ".",
                 hint=f"The tables are: {', '.join(TABLES)}.",

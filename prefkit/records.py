@@ -135,6 +135,18 @@ class Example(Record):
     split: Split | None = Field(default=None, description="Decided once, by `clean`.")
 
 
+class Question(Record):
+    """A drafted question that people review before it is answered."""
+
+    identity = ("prompt", "chunk_ids")
+
+    prompt: Prompt = Field(description="The conversation up to the answer.")
+    chunk_ids: tuple[str, ...] = Field(min_length=1, description="The Chunks it was drafted from.")
+    quotes: tuple[Quote, ...] = Field(default=(), description="Where the documents answer it.")
+    kind: str = Field(default="factual", description="Sort of question.")
+    generator: str = Field(default="", description="What drafted it: model and method.")
+
+
 class Candidate(Record):
     """One completion of an example's prompt, to be judged against its siblings."""
 

@@ -16,8 +16,9 @@ from prefkit.config import GenerateConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.blocks import ParsedDocument
 from prefkit.generation.chunks import count_tokens
+from prefkit.generation.languages import passage_language, told
 from prefkit.generation.prompting import Prompt
-from prefkit.records import Chunk, Dropped, Example, content_id
+from prefkit.records import Chunk, Dropped, Example, Question, content_id
 
 STAGE = "generate"
 Method = Literal["structured", "stepwise"]
@@ -33,12 +34,14 @@ class Passage:
         title: Its document's title.
         source: Its document's path.
         common: Words that the document writes in lower case more often than not: no names.
+        language: ISO 639-1 code; empty when it cannot be told.
     """
 
     chunk: Chunk
     title: str
     source: str
     common: frozenset[str] = frozenset()
+    language: str = ""
 
     @property
     def where(self) -> str:
@@ -58,12 +61,16 @@ class Drafted:
 
     Attributes:
         examples: Those that passed every check.
+        questions: Questions that did, when no answers are wanted yet.
         dropped: Drafts that did not, with the rule each broke.
+        by_chunk: How many of these each chunk had.
         totals: Calls, tokens, cost, and how many structured replies were valid as they were.
     """
 
     examples: list[Example] = dataclasses.field(default_factory=list)
+    questions: list[Question] = dataclasses.field(default_factory=list)
     dropped: list[Dropped] = dataclasses.field(default_factory=list)
+    by_chunk: Counter[str] = dataclasses.field(default_factory=Counter)
     totals: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def count(self, **amounts: float) -> None:
@@ -76,6 +83,7 @@ class Drafted:
         shown = f"{detail}: {draft[:200]}" if draft else detail
         record_id = content_id("draft", passage.chunk.id, draft) if draft else passage.chunk.id
         self.dropped.append(Dropped(record_id=record_id, stage=STAGE, rule=rule, detail=shown))
+        self.by_chunk[passage.chunk.id] += 1
 
     def ask(self, model: ChatModel, requests: Sequence[Request]) -> list[Reply]:
         """Put questions to a model and count what they cost.
@@ -114,12 +122,29 @@ def passages_of(parsed: ParsedDocument, chunks: Iterable[Chunk]) -> list[Passage
         name.lower() for name in re.findall(r"(?<=[a-z,] )[A-Z][a-z-]+\b", document.text)
     )
     common = frozenset(word for word, count in small.items() if count > great[word])
-    return [Passage(chunk, document.title, document.source, common) for chunk in chunks]
+    language = told(document.text)
+    return [
+        Passage(
+            chunk,
+            document.title,
+            document.source,
+            common,
+            passage_language(chunk.text, language),
+        )
+        for chunk in chunks
+    ]
 
 
 def quota(chunk: Chunk, per_chunk: int) -> int:
     """How many examples to draft from a chunk: fewer from a short one, at least one."""
     return max(1, min(per_chunk, count_tokens(chunk.text) // TOKENS_AN_EXAMPLE))
+
+
+def notes_of(passage: Passage) -> dict[str, str]:
+    """What every example says of where it comes from."""
+    chunk = passage.chunk
+    notes = {"source": passage.source} | ({"page": str(chunk.page)} if chunk.page else {})
+    return notes | ({"language": passage.language} if passage.language else {})
 
 
 def line_around(text: str, start: int, end: int) -> str:

@@ -5,7 +5,11 @@ import itertools
 import re
 import unicodedata
 
-_WORD = re.compile(r"[^\W_]+(?:[’'-][^\W_]+)*")
+from prefkit.generation.measure import ALONE
+
+# A word; where no spaces part words, a character is one.
+_WORD = re.compile(rf"[{ALONE}]|[^\W_{ALONE}]+(?:[’'-][^\W_{ALONE}]+)*")
+_SPACELESS = re.compile(f"[{ALONE}]")
 _MARKS = str.maketrans("‘’‚‛“”„‟«»′″‐‑‒–—―−", '\'\'\'\'""""""\'"-------')
 _SHORTEST_QUOTE = 12  # characters, spaces aside: less could stand anywhere
 
@@ -139,20 +143,24 @@ def _folded(character: str) -> str:
 
 
 def _between_words(text: str, at: int) -> bool:
-    return at in (0, len(text)) or not (text[at - 1].isalnum() and text[at].isalnum())
+    if at in (0, len(text)) or not (text[at - 1].isalnum() and text[at].isalnum()):
+        return True
+    return _SPACELESS.search(text[at - 1 : at + 1]) is not None
 
 
 def long_enough(quote: str) -> bool:
-    """Whether a quote is long enough to support anything."""
-    return sum(len(_folded(character)) for character in quote) >= _SHORTEST_QUOTE
+    """Whether a quote is long enough to support anything; Chinese says as much in half the room."""
+    size = sum(len(_folded(character)) for character in quote)
+    return size + len(_SPACELESS.findall(quote)) >= _SHORTEST_QUOTE
 
 
-def unsupported(answer: str, text: str) -> Unsupported | None:
+def unsupported(answer: str, text: str, language: str = "") -> Unsupported | None:
     """The first number, unit or name of `answer` that `text` does not hold.
 
     Args:
         answer: What is claimed.
         text: All that may support it: the passage, its headings, the question.
+        language: ISO 639-1 code; German writes every noun like a name.
     """
     missing = numbers(answer) - numbers(text)
     if missing:
@@ -162,7 +170,10 @@ def unsupported(answer: str, text: str) -> Unsupported | None:
         shown = ", ".join(" ".join(measure) for measure in sorted(measures))
         return Unsupported("ungrounded-unit", f"{shown} not in the passage")
     known = {stem(word) for word in words(text)}
-    strange = [name for name in _names(answer) if stem(name.lower()) not in known]
+    names = _names(answer)
+    if language == "de":
+        names = [name for name in names if not name[1:].islower()]
+    strange = [name for name in names if stem(name.lower()) not in known]
     if strange:
         return Unsupported("ungrounded-name", f"{', '.join(strange)} not in the passage")
     return None
@@ -180,7 +191,7 @@ _NUMBER_WORDS: dict[str, int] = {
     "hundred": 100,
     "thousand": 1000,
 }
-_NUMBER = re.compile(r"(?<![\w.])\d(?:[\d.,:/]*\d)?")
+_NUMBER = re.compile(rf"(?<![^\W{ALONE}])(?<!\.)\d(?:[\d.,:/]*\d)?")
 
 
 def numbers(text: str) -> frozenset[str]:

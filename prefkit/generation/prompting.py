@@ -9,12 +9,13 @@ import dataclasses
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from prefkit.errors import PrefkitError
 from prefkit.records import Message, Messages, Role
+from prefkit.storage import write_text
 
 FOLDER = Path(__file__).parent / "prompts"
 PLACEHOLDERS: dict[str, frozenset[str]] = {
@@ -22,6 +23,18 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "answer": frozenset({"passage", "question"}),
     "grounded": frozenset({"passage", "question"}),
     "structured": frozenset({"passage", "where", "count", "kinds"}),
+    "planned": frozenset({"passage", "where", "cells"}),
+    "planned_questions": frozenset({"passage", "where", "cells"}),
+    "planned_answer": frozenset({"passage", "question"}),
+    "kinds": frozenset(),
+    "personas": frozenset({"headings", "count"}),
+}
+MAY_USE: dict[str, frozenset[str]] = {  # beside those that a prompt needs
+    "structured": frozenset({"language"}),
+    "planned": frozenset({"language"}),
+    "planned_questions": frozenset({"language"}),
+    "planned_answer": frozenset({"language", "kind", "where"}),
+    "personas": frozenset({"language"}),
 }
 
 _TURN = re.compile(r"^\[(system|user|assistant|tool)\][ \t]*\n?", re.MULTILINE)
@@ -39,7 +52,7 @@ class Prompt:
     """A prompt file.
 
     Attributes:
-        name: What it is for: question, answer, grounded, structured.
+        name: What it is for: question, answer, grounded, structured, …
         turns: Role and text of each turn, with placeholders.
         path: Where it was read from.
         sha256: Of the file.
@@ -77,6 +90,43 @@ def load_prompts(folder: str | None = None) -> dict[str, Prompt]:
     return {name: read_prompt(name, path) for name, path in paths.items()}
 
 
+def lines_of(prompt: Prompt, names: Sequence[str]) -> dict[str, str]:
+    """A prompt file of lines `name: what it asks`, by name.
+
+    Raises:
+        PrefkitError: A name has no line.
+    """
+    text = "\n".join(body for _, body in prompt.turns)
+    found = {name: says.strip() for name, says in re.findall(r"(?m)^([a-z-]+):(.+)$", text)}
+    for name in names:
+        if not found.get(name):
+            raise PrefkitError(
+                f"{prompt.path}: no line says what `{name}` asks for.",
+                hint=f"It needs a line for each of: {', '.join(names)}.",
+            )
+    return found
+
+
+def copy_prompts(folder: Path) -> list[Path]:
+    """Copy our prompt files for editing; what is there already stays.
+
+    Raises:
+        PrefkitError: All of them are there already, or the folder cannot be written.
+    """
+    made = []
+    try:
+        for name in PLACEHOLDERS:
+            target = folder / f"{name}.txt"
+            if not target.exists():
+                write_text(target, (FOLDER / f"{name}.txt").read_text(encoding="utf-8"))
+                made.append(target)
+    except OSError as error:
+        raise PrefkitError(f"{folder}: cannot be written: {error.strerror}.") from error
+    if not made:
+        raise PrefkitError(f"{folder}: holds all prompts already.", hint="Name another folder.")
+    return made
+
+
 _NAMES = f"Prompts are: {', '.join(f'{name}.txt' for name in PLACEHOLDERS)}."
 
 
@@ -97,7 +147,10 @@ def read_prompt(name: str, path: Path) -> Prompt:
             f"{path}: the placeholder ${min(missing)} is missing.",
             hint=f"This prompt needs: {', '.join(f'${n}' for n in sorted(PLACEHOLDERS[name]))}.",
         )
-    return Prompt(name, _turns(text), path, hashlib.sha256(data).hexdigest())
+    prompt = Prompt(name, _turns(text), path, hashlib.sha256(data).hexdigest())
+    if not any(body.strip() for _, body in prompt.turns):
+        raise PrefkitError(f"{path}: is empty.", hint="Delete it, and ours of that name is used.")
+    return prompt
 
 
 def _turns(text: str) -> tuple[tuple[Role, str], ...]:

@@ -13,16 +13,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from prefkit.chat import ChatModel, Request, Sampling
 from prefkit.config import GenerateConfig
-from prefkit.generation.checks import refuse_answer, refuse_leak, refuse_question
-from prefkit.generation.examples import Drafted, Passage, line_around, quota
-from prefkit.generation.grounding import find_quote, long_enough, share_supported, unsupported
+from prefkit.generation.checks import refuse_answer
+from prefkit.generation.drafts import ANSWER_CHECKS, QUESTION_CHECKS, Draft, first_refusal
+from prefkit.generation.examples import Drafted, Passage, notes_of, quota
+from prefkit.generation.languages import language_name
 from prefkit.generation.prompting import Prompt, fenced
-from prefkit.records import Example, Quote, content_id, user
+from prefkit.records import Example, content_id, user
 from prefkit.storage import explain
 
 Kind = Literal["factual", "definition", "procedure", "condition", "reason", "comparison"]
 TOKENS_AN_ITEM = 220  # room for one question, answer and quote
-_LEAST_SUPPORT = 0.5  # of an answer's content words: a paraphrase passes, an invention does not
+TOKENS_AROUND = 100  # room for the JSON around them
 
 
 class Item(BaseModel):
@@ -95,20 +96,25 @@ def _request(passage: Passage, prompt: Prompt, config: GenerateConfig) -> Reques
         where=passage.where,
         count=str(count),
         kinds=", ".join(get_args(Kind)),
+        language=language_name(passage.language),
     )
     sampling = Sampling(
         temperature=config.temperature,
-        max_tokens=TOKENS_AN_ITEM * count + 100,
+        max_tokens=TOKENS_AN_ITEM * count + TOKENS_AROUND,
         seed=int(content_id(config.seed, passage.chunk.id)[:8], 16),
     )
     return Request(messages, sampling, SCHEMA)
 
 
-def parse(text: str) -> tuple[list[dict[str, Any]], str]:
+def parse(text: str, key: str = "question") -> tuple[list[dict[str, Any]], str]:
     """Items of a reply as JSON objects, and whether it was `valid`, `repaired` or `rejected`.
 
     Repaired are a fenced block, talk around the JSON, a bare list, a trailing comma, and a reply
     that was cut off after some whole items.
+
+    Args:
+        text: The reply.
+        key: What every item has.
     """
     try:
         value = json.loads(text)
@@ -116,7 +122,7 @@ def parse(text: str) -> tuple[list[dict[str, Any]], str]:
         value = None
     if isinstance(value, dict) and isinstance(value.get("items"), list):
         return _objects(value["items"]), "valid"
-    items = _objects(value) if isinstance(value, list) else _whole_objects(text)
+    items = _objects(value) if isinstance(value, list) else whole_objects(text, key)
     return items, "repaired" if items else "rejected"
 
 
@@ -124,8 +130,8 @@ def _objects(values: list[Any]) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)]
 
 
-def _whole_objects(text: str) -> list[dict[str, Any]]:
-    """Every object in the text that parses and has a question."""
+def whole_objects(text: str, key: str, listed: str = "items") -> list[dict[str, Any]]:
+    """Every object in the text that parses and has a key, alone or in a list of that name."""
     found, decoder, at = [], json.JSONDecoder(), 0
     text = re.sub(r",\s*([}\]])", r"\1", text)
     while (at := text.find("{", at)) >= 0:
@@ -134,9 +140,9 @@ def _whole_objects(text: str) -> list[dict[str, Any]]:
         except (json.JSONDecodeError, RecursionError):
             at += 1
             continue
-        if isinstance(value.get("items"), list):
-            found += _objects(value["items"])
-        elif "question" in value:
+        if isinstance(value.get(listed), list):
+            found += _objects(value[listed])
+        elif key in value:
             found.append(value)
     return found
 
@@ -145,26 +151,15 @@ def _keep(
     value: dict[str, Any], passage: Passage, generator: str, seen: set[str], drafted: Drafted
 ) -> None:
     """Add a drafted item to the examples, or to what was dropped."""
-    chunk = passage.chunk
     try:
         item = Item.model_validate(value)
     except ValidationError as error:
         drafted.drop(passage, "malformed", explain(error, Item), json.dumps(value)[:200])
         return
-    span = find_quote(chunk.text, item.quote)
-    if span is None or not long_enough(item.quote):
-        drafted.drop(passage, "ungrounded-quote", f"`{item.quote[:120]}`", item.question)
-        return
-    problem = (
-        refuse_question(item.question)
-        or refuse_answer(item.answer)
-        or refuse_leak(item.question, "", line_around(chunk.text, *span))
-        or unsupported(item.answer, f"{passage.known}\n{item.question}")
-    )
+    draft = Draft((passage,), item.question, item.answer, (item.quote,))
+    problem = first_refusal(draft, (*QUESTION_CHECKS, *ANSWER_CHECKS))
     if problem:
         drafted.drop(passage, problem.rule, problem.detail, item.question)
-    elif share_supported(item.answer, f"{passage.known}\n{item.question}") < _LEAST_SUPPORT:
-        drafted.drop(passage, "ungrounded-words", item.answer[:120], item.question)
     elif item.question.lower() in seen:
         drafted.drop(passage, "duplicate-question", "asked before of this chunk", item.question)
     else:
@@ -173,11 +168,9 @@ def _keep(
             Example(
                 prompt=user(item.question),
                 reference=item.answer,
-                quotes=(Quote(chunk_id=chunk.id, start=span[0], end=span[1]),),
+                quotes=draft.quotes,
                 kind=item.kind,
                 generator=generator,
-                metadata={"source": passage.source, "page": str(chunk.page)}
-                if chunk.page
-                else {"source": passage.source},
+                metadata=notes_of(passage),
             )
         )
