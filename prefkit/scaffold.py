@@ -15,6 +15,10 @@ HEADER = """\
 # prefkit.toml: one table a stage. Everything here is a default: uncomment to change.
 # A flag beats --set table.key=value, which beats PREFKIT_TABLE_KEY, which beats this file.
 """
+PRICES = """\
+[prices]
+# "gpt-4o-mini" = [0.15, 0.60]            # US dollars per million prompt and completion tokens
+"""
 IGNORED = ".prefkit/\nruns/\n"
 
 
@@ -49,7 +53,7 @@ def config_text() -> str:
         parts.append(f"[{name}]")
         parts += [_line(key, field) for key, field in model.model_fields.items()]
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, PRICES])
 
 
 def _line(key: str, field: FieldInfo) -> str:

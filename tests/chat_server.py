@@ -5,7 +5,8 @@
         model = EndpointModel("tiny", base_url=chat_server.url)
 
 A script returns a text, or an `Answer` that fails, drips, breaks off or babbles. What was asked is
-kept in `chat_server.asked`.
+kept in `chat_server.asked`; but for the probes of `prefkit.chat.probe`, which are answered as a
+server does that enforces schemas, unless `chat_server.answers_probes` is False.
 """
 
 import contextlib
@@ -17,6 +18,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from prefkit.chat.probe import PROMPT
+
+PROBE = PROMPT.read_text(encoding="utf-8").strip()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +106,11 @@ def obedient(schema_answer: Mapping[str, Any], shapes: Sequence[str | None]) -> 
     return script
 
 
+def _to_probe(body: dict[str, Any]) -> Answer:
+    schema = body["response_format"]["json_schema"]["schema"]
+    return Answer(json.dumps({"code": schema["properties"]["code"]["enum"][0]}))
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
@@ -116,12 +126,14 @@ class ChatServer:
         reply: The script; replace it at will.
         asked: Every request so far, in order of arrival.
         most_at_once: Most requests that were in flight together.
+        answers_probes: Whether probes are answered here and not by the script.
     """
 
     def __init__(self, reply: Script | None = None) -> None:
         self.reply: Script = reply or (lambda asked: f"you said: {asked.text}")
         self.asked: list[Asked] = []
         self.most_at_once = 0
+        self.answers_probes = True
         self._at_once = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -174,7 +186,11 @@ class ChatServer:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
-                asked = server._take(json.loads(self.rfile.read(length)), dict(self.headers))
+                body = json.loads(self.rfile.read(length))
+                if server.answers_probes and body["messages"][-1]["content"] == PROBE:
+                    self._send(200, {}, _to_probe(body).payload(Asked(0, body, {}, 0.0)))
+                    return
+                asked = server._take(body, dict(self.headers))
                 answer = server._answer(asked)
                 if answer.drop:
                     self.connection.shutdown(socket.SHUT_RDWR)

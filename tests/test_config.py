@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from prefkit.config import TABLES, CleanConfig, GenerateConfig, TrainConfig, resolve
+from prefkit.config import PRICES, TABLES, CleanConfig, GenerateConfig, TrainConfig, resolve
 from prefkit.errors import PrefkitError
 from prefkit.scaffold import config_text
 
@@ -76,7 +76,7 @@ def test_the_written_config_states_every_key_and_is_toml():
     keys = [line.removeprefix("# ") for line in text.splitlines()[2:]]
     uncommented = "\n".join(line for line in keys if not re.search(r" =\s*(#.*)?$", line))
     parsed = tomllib.loads(uncommented)
-    assert set(parsed) == set(TABLES)
+    assert set(parsed) == {*TABLES, PRICES}
     for name, model in TABLES.items():
         assert set(parsed[name]) <= set(model.model_fields)
         model.model_validate(parsed[name])

@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 
 from prefkit.chat.protocol import Request
 
-Shape = Literal["json_schema", "json_object", "prompt"]
+Shape = Literal["json_schema", "json_object_schema", "json_object", "prompt"]
 SHAPES: Final[tuple[Shape, ...]] = ("json_schema", "json_object", "prompt")
 SHAPE_WORDS: Final = ("response_format", "json_schema", "json_object", "json schema", "grammar")
-OPTIONAL: Final = ("seed", "top_p", "stop", "temperature")
+OPTIONAL: Final = ("seed", "top_p", "stop", "temperature", "logprobs", "n")
 REFUSING: Final = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not (?:permitted|allowed)|extra"
 )
@@ -40,8 +40,10 @@ class Dialect:
     refused: frozenset[str] = frozenset()
     swapped: bool = False
 
-    def payload(self, model: str, request: Request) -> dict[str, Any]:  # JSON values
-        """The body of a chat completion request."""
+    def payload(
+        self, model: str, request: Request, count: int = 1
+    ) -> dict[str, Any]:  # JSON values
+        """The body of a chat completion request for so many completions."""
         sampling = request.sampling
         messages = [message.model_dump() for message in request.messages]
         payload: dict[str, Any] = {
@@ -55,6 +57,10 @@ class Dialect:
             payload["top_p"] = sampling.top_p
         if sampling.stop:
             payload["stop"] = list(sampling.stop)
+        if count > 1:
+            payload["n"] = count
+        if request.logprobs:
+            payload["logprobs"] = True
         if request.schema is not None:
             payload |= self._shaped(messages, strict(request.schema))
         return {name: value for name, value in payload.items() if name not in self.refused}
@@ -68,6 +74,8 @@ class Dialect:
         instruction = INSTRUCTION.read_text(encoding="utf-8") + json.dumps(schema)
         content = f"{messages[-1]['content']}\n\n{instruction}"
         told = {"messages": [*messages[:-1], messages[-1] | {"content": content}]}
+        if self.shape == "json_object_schema":  # llama.cpp's own way
+            return told | {"response_format": {"type": "json_object", "schema": schema}}
         if self.shape == "json_object":
             return told | {"response_format": {"type": "json_object"}}
         return told
@@ -86,13 +94,17 @@ class Dialect:
         return None
 
     def weaker(self) -> "Dialect":
-        """Ask for JSON in the next weaker way."""
-        place = min(SHAPES.index(self.shape) + 1, len(SHAPES) - 1)
-        return dataclasses.replace(self, shape=SHAPES[place])
+        """Ask for JSON in the next weaker way; a schema within json_object is only probed for."""
+        place = SHAPES.index(self.shape) + 1 if self.shape in SHAPES else 1
+        return self.shaped(SHAPES[min(place, len(SHAPES) - 1)])
+
+    def shaped(self, shape: Shape) -> "Dialect":
+        """Ask for JSON in this way."""
+        return dataclasses.replace(self, shape=shape)
 
     def told_in_prompt(self) -> "Dialect":
         """Ask for JSON in words only."""
-        return dataclasses.replace(self, shape="prompt")
+        return self.shaped("prompt")
 
 
 def strict(schema: Mapping[str, Any]) -> dict[str, Any]:  # JSON schema

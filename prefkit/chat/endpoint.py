@@ -1,33 +1,47 @@
-"""An OpenAI-compatible endpoint: many requests at a time, retried, cached and priced."""
+"""An OpenAI-compatible endpoint: many requests at a time, retried, cached and paid for once."""
 
 import asyncio
-import hashlib
+import dataclasses
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Final, TypeVar
 
-from prefkit.chat.dialect import Dialect, looks_like_json
-from prefkit.chat.failures import Failure, failure_of, redacted
-from prefkit.chat.line import BACKOFF, OPENAI_URL, TIMEOUT, TRIES, Address, Line, Patience
+from prefkit.chat.budget import Budget
+from prefkit.chat.caller import Caller
+from prefkit.chat.dialect import Dialect
+from prefkit.chat.failures import Failure
+from prefkit.chat.landing import Landing
+from prefkit.chat.line import BACKOFF, GRACE, TIMEOUT, TRIES, Address, Line, Patience
 from prefkit.chat.protocol import Reply, Request
+from prefkit.chat.reading import Body, key_of, replies_of
 from prefkit.chat.replies import ReplyCache
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+CONCURRENCY: Final = 32
 
 
 class EndpointModel:
     """A model behind an OpenAI-compatible chat completions endpoint.
 
-    Replies are cached by the content of the request. A request that fails for a passing reason is
-    tried again with growing, jittered pauses; the server's `Retry-After` is obeyed by all requests
-    together. What the server does not understand is asked for in another way (see `dialect`).
+    Replies are cached by the content of the request, before anything else is done with them. A
+    request that fails for a passing reason is tried again with growing, jittered pauses; the
+    server's `Retry-After` is obeyed by all requests together, and how many are in flight follows
+    what the server can take. What the server does not understand is asked for in another way (see
+    `dialect` and `probe`). Several threads may use one model.
 
     Attributes:
         name: The model, as the endpoint calls it.
         device: The endpoint's host.
         structured: True: one structured call is worth trying; the caller validates.
+        concurrency: Most requests in flight.
+        budget: What is spent, and may be.
+        address: The endpoint with its key.
     """
 
     structured = True
@@ -37,9 +51,11 @@ class EndpointModel:
         name: str,
         *,
         base_url: str | None = None,
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
         cache: Path | None = None,
         prices: Mapping[str, tuple[float, float]] | None = None,
+        budget: Budget | None = None,
+        probes: bool = False,
         tries: int = TRIES,
         timeout: float = TIMEOUT,
         backoff: float = BACKOFF,
@@ -52,6 +68,8 @@ class EndpointModel:
             concurrency: Most requests in flight.
             cache: SQLite file of replies; None keeps nothing.
             prices: US dollars per million (prompt, completion) tokens, by model name.
+            budget: What may be spent, with its own prices; shared by the models of a run.
+            probes: Find out first how the server can be made to answer in JSON.
             tries: Attempts before a request is given up.
             timeout: Seconds to wait for one reply.
             backoff: Seconds before the first retry.
@@ -59,17 +77,20 @@ class EndpointModel:
         Raises:
             PrefkitError: The address is not one, or there is no key for OpenAI.
         """
-        self._address = Address.of(base_url, name)
+        self.address = Address.of(base_url, name)
         self.name = name
-        self.device = self._address.host
-        self._price = (prices or {}).get(name)
-        self._timeout, self._concurrency = timeout, concurrency
-        official = self._address.url == OPENAI_URL
-        field = "max_completion_tokens" if official else "max_tokens"
-        self._dialect = Dialect(tokens_field=field)
-        self._patience = Patience(name, self.device, tries, backoff)
+        self.device = self.address.host
+        self.concurrency = concurrency
+        self.budget = budget or Budget(prices=prices)
+        self._price = self.budget.price(name)
+        self._timeout = timeout
         self._cache = ReplyCache(cache) if cache is not None else None
+        patience = Patience(name, self.device, tries, backoff)
+        self._caller = Caller(name, self.address, patience, self.budget, self._cache, probes=probes)
+        self._asking: dict[str, asyncio.Future[Reply]] = {}
+        self._several = True  # until the server gives fewer choices than it was asked for
         self._line: Line | None = None
+        self._dialling = threading.Lock()
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply a request, in order; equal requests are asked once.
@@ -78,148 +99,173 @@ class EndpointModel:
         raised: a refused key, an unknown model, an empty account, an address nobody answers.
 
         Raises:
-            PrefkitError: See above.
+            PrefkitError: See above; or the budget is reached.
         """
-        if not requests:
-            return []
-        if self._line is None:
-            cache = self._cache.close if self._cache is not None else None
-            self._line = Line(self._address, self._concurrency, self._timeout, cache)
-        return self._line.run(self._complete(requests, self._line))
+        return _in_order(self.stream(requests))
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[tuple[int, Reply]]:
+        """Replies as they come, each with the place of its request.
+
+        Requests are taken from the iterable as there is room for them, and replies are held back
+        while they are not taken, so memory stays flat however many there are.
+
+        Raises:
+            PrefkitError: As `complete` does.
+        """
+        return self._run(self._reply, requests)
+
+    def samples(self, requests: Sequence[Request], count: int) -> list[list[Reply]]:
+        """Several replies a request, drawn with seeds of their own.
+
+        A server that can is asked for all of them at once, so the prompt is paid for once. What
+        it leaves out, as many do without a word, is asked for one by one.
+
+        Raises:
+            PrefkitError: As `complete` does.
+        """
+        return _in_order(self._run(lambda one, line: self._draw(one, line, count), requests))
+
+    @property
+    def dialect(self) -> Dialect:
+        """How requests are put, as far as is known."""
+        return self._caller.dialect
+
+    def find_out(self) -> None:
+        """Probe how the server can be made to answer in JSON, if that is wanted and not known."""
+        if self._caller.probes:
+            line = self._dial()
+            line.run(self._caller.find_out(line))
+
+    def learn(self, request: Request, failure: Failure) -> bool:
+        """Whether a refused request is worth putting in another way, which is then the way."""
+        return self._caller.learn(request, failure)
 
     def close(self) -> None:
         """Hang up; the model can still be used and dials again."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        with self._dialling:
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
+        if self._cache is not None:
+            self._cache.close()
 
-    async def _complete(self, requests: Sequence[Request], line: Line) -> list[Reply]:
-        tasks: dict[str, asyncio.Task[Reply]] = {}
-        keys = [self._key_of(request) for request in requests]
-        for number, (key, request) in enumerate(zip(keys, requests, strict=True)):
-            if self._cache is None:
-                key = keys[number] = f"{number}"
-            if key not in tasks:
-                tasks[key] = asyncio.create_task(self._reply(key, request, line))
+    def wind_down(self, seconds: float = GRACE) -> None:
+        """Hang up when what is in flight has landed, or after so many seconds."""
+        line = self._line
         try:
-            await asyncio.gather(*tasks.values())
+            if line is not None:
+                line.wind_down(seconds)
+        finally:
+            self.close()
+
+    def _dial(self) -> Line:
+        with self._dialling:
+            if self._line is None:
+                self._line = Line(self.address, self.concurrency, self._timeout)
+                self._asking = {}
+            return self._line
+
+    def _run(
+        self, work: Callable[[Request, Line], Awaitable[Answer]], requests: Iterable[Request]
+    ) -> Iterator[tuple[int, Answer]]:
+        """What becomes of requests, as it comes, so many at a time."""
+        if isinstance(requests, Sequence) and not requests:
+            return
+        line = self._dial()
+        landing: Landing[tuple[int, Answer]] = Landing()
+        most = min(self.concurrency, len(requests) if isinstance(requests, Sequence) else 2**20)
+        feeding = line.begin(_feed(enumerate(requests), work, most, landing, line))
+        try:
+            yield from landing
+            feeding.result()  # the line must not be left behind in its own hands
         except BaseException:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            self.wind_down()
+            feeding.cancel()
             raise
-        return [tasks[key].result() for key in keys]
 
-    def _key_of(self, request: Request) -> str:
-        asked = {
-            "endpoint": self._address.url,
-            "model": self.name,
-            "messages": [message.model_dump() for message in request.messages],
-            "sampling": {
-                "temperature": request.sampling.temperature,
-                "top_p": request.sampling.top_p,
-                "max_tokens": request.sampling.max_tokens,
-                "seed": request.sampling.seed,
-                "stop": list(request.sampling.stop),
-            },
-            "schema": request.schema,
-        }
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+    async def _reply(self, request: Request, line: Line) -> Reply:
+        if self._cache is None:
+            return await self._asked(request, line, "")
+        key = key_of(self.address.url, self.name, request)
+        if key in self._asking:  # an equal request is on its way
+            return dataclasses.replace(await asyncio.shield(self._asking[key]), cached=True)
+        stored = self._cache.get(key)
+        if stored is not None:
+            await asyncio.sleep(0)  # so that a long row of these stops nobody else
+            return replies_of(json.loads(stored), self._price, cached=True)[0]
+        asking = self._asking[key] = asyncio.get_running_loop().create_future()
+        try:
+            reply = await self._asked(request, line, key)
+        except BaseException as error:
+            asking.set_exception(error if isinstance(error, Exception) else RuntimeError())
+            asking.exception()  # seen: it is raised here, whether or not another waits for it
+            raise
+        finally:
+            self._asking.pop(key, None)
+        asking.set_result(reply)
+        return reply
 
-    async def _reply(self, key: str, request: Request, line: Line) -> Reply:
+    async def _asked(self, request: Request, line: Line, key: str) -> Reply:
+        said = await self._caller.ask(request, line, key)
+        if isinstance(said, str):
+            return Reply("", "error", error=said)
+        return replies_of(said, self._price)[0]
+
+    async def _draw(self, request: Request, line: Line, count: int) -> list[Reply]:
+        found = await self._at_once(request, line, count) if count > 1 else []
+        for number in range(len(found), count):
+            sampling = dataclasses.replace(
+                request.sampling, seed=(request.sampling.seed + number) % 2**31
+            )
+            another = dataclasses.replace(request, sampling=sampling)
+            found.append(await self._reply(another, line))
+        return found
+
+    async def _at_once(self, request: Request, line: Line, count: int) -> list[Reply]:
+        """As many replies as the server gives to one request for `count`."""
+        key = key_of(self.address.url, self.name, request, count) if self._cache else ""
         stored = self._cache.get(key) if self._cache else None
         if stored is not None:
-            return self._understood(stored, cached=True)
-        failures = 0
-        while True:
-            dialect = self._dialect
-            payload = dialect.payload(self.name, request)
-            async with line.throttle.turn():
-                body, failure = await self._send(payload, line)
-            if failure is None:
-                failure = _unreadable(body)
-            if failure is None:
-                self._patience.reached = self._patience.worked = True
-                line.throttle.succeeded()
-                if self._ignored(request, dialect, body):
-                    self._learn(dialect, dialect.told_in_prompt(), "answers without JSON")
-                    continue
-                if self._cache:
-                    self._cache.put(key, self.device, self.name, body)
-                return self._understood(body)
-            self._patience.reached |= failure.answered
-            other = dialect.after_refusal(payload, failure.complaint)
-            if other is not None:
-                self._learn(dialect, other, failure.text)
-                continue
-            failures += 1
-            pause = self._patience.pause(failure, failures)
-            if pause is None:
-                return Reply("", "error", error=failure.text)
-            log.info("%s: %s; again in %.1f s", self.device, failure.text, pause)
-            if failure.too_many:
-                line.throttle.refused(pause)
-            else:
-                await asyncio.sleep(pause)
-
-    async def _send(self, payload: dict[str, Any], line: Line) -> tuple[str, Failure | None]:
-        import openai
-
-        try:
-            raw = await line.client.chat.completions.with_raw_response.create(**payload)
-        except openai.OpenAIError as error:
-            return "", failure_of(error, self._address.key)
-        return redacted(raw.text, self._address.key), None
-
-    def _learn(self, used: Dialect, better: Dialect, why: str) -> None:
-        if self._dialect == used and better != used:
-            self._dialect = better
-            log.warning("%s at %s: %s; asking otherwise", self.name, self.device, why)
-
-    def _ignored(self, request: Request, dialect: Dialect, body: str) -> bool:
-        """Whether a schema was sent, and the server took no notice of it."""
-        if request.schema is None or dialect.shape == "prompt":
-            return False
-        reply = self._understood(body)
-        return reply.finish_reason == "stop" and not looks_like_json(reply.text)
-
-    def _understood(self, body: str, *, cached: bool = False) -> Reply:
-        value = json.loads(body)
-        choice = value["choices"][0]
-        message = choice["message"]
-        usage = value.get("usage") or {}
-        prompt, completion = (
-            int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")
-        )
-        usd = None
-        if self._price is not None and usage:
-            usd = (prompt * self._price[0] + completion * self._price[1]) / 1e6
-        refused = message.get("content") is None and message.get("refusal")
-        text = (message.get("content") or "").encode(errors="replace").decode()  # lone surrogates
-        return Reply(
-            text,
-            "refusal" if refused else choice.get("finish_reason") or "stop",
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            usd=usd,
-            cached=cached,
-        )
+            return replies_of(json.loads(stored), self._price, cached=True)[:count]
+        if not self._several:
+            return []
+        said: Body | str = await self._caller.ask(request, line, key, count)
+        found = [] if isinstance(said, str) else replies_of(said, self._price)[:count]
+        if found and len(found) < count and self._several:
+            self._several = False
+            log.warning("%s: %d of %d choices; asked singly", self.name, len(found), count)
+        return found
 
 
-def _unreadable(body: str) -> Failure | None:
-    """The failure that a reply with HTTP 200 is, if it is not a chat completion."""
+def _in_order(numbered: Iterable[tuple[int, Answer]]) -> list[Answer]:
+    return [answer for _, answer in sorted(numbered, key=lambda pair: pair[0])]
+
+
+async def _feed(
+    numbered: Iterator[tuple[int, Request]],
+    work: Callable[[Request, Line], Awaitable[Answer]],
+    most: int,
+    landing: Landing[tuple[int, Answer]],
+    line: Line,
+) -> None:
+    """Keep `most` requests at work; after an error, let land what is in flight."""
+
+    async def one() -> None:
+        for place, request in numbered:
+            await landing.put((place, await work(request, line)))
+
+    workers = [asyncio.create_task(one()) for _ in range(most)]
     try:
-        value = json.loads(body)
-        if isinstance(value, dict) and value.get("error"):
-            return Failure(f"HTTP 200 with an error: {str(value['error'])[:300]}", passing=True)
-        choice = value["choices"][0]
-        content = choice["message"].get("content")
-        if content is None or isinstance(content, str):
-            return None
-        reason = "its content is not text"
-    except (ValueError, RecursionError):
-        reason = "it is not JSON"
-    except (KeyError, IndexError, TypeError, AttributeError):
-        reason = "it holds no choice"
-    return Failure(f"the reply cannot be read: {reason}.", passing=True)
+        await asyncio.gather(*workers)
+        landing.end()
+    except asyncio.CancelledError:
+        landing.end(asyncio.CancelledError())
+        raise
+    except Exception as error:
+        line.throttle.stop()
+        await asyncio.wait(workers, timeout=GRACE)
+        landing.end(error)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

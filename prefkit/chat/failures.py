@@ -8,6 +8,7 @@ from typing import Any, Final
 
 PASSING: Final = (408, 409, 425, 429)
 OUT_OF_MONEY: Final = ("insufficient_quota", "billing", "credit balance", "insufficient balance")
+UNSENT: Final = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")
 SHOWN: Final = 300  # characters of a server's message
 
 
@@ -25,6 +26,7 @@ class Failure:
         too_many: The server wants fewer requests.
         complaint: All the server said, when it may have stumbled over how we asked.
         answered: Something was there to answer.
+        billed: The request was sent and may be on the bill, though nothing came of it.
     """
 
     text: str
@@ -36,6 +38,7 @@ class Failure:
     too_many: bool = False
     complaint: str = ""
     answered: bool = True
+    billed: bool = False
 
 
 def redacted(text: str, key: str) -> str:
@@ -50,9 +53,13 @@ def failure_of(error: Exception, key: str) -> Failure:
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, key)
     if isinstance(error, openai.APITimeoutError):
-        return Failure("no reply in time.", passing=True, answered=False)
+        sent = type(error.__cause__).__name__ not in UNSENT
+        return Failure("no reply in time.", passing=True, answered=False, billed=sent)
     if isinstance(error, openai.APIConnectionError):
         cause = redacted(str(error.__cause__ or error), key)[:SHOWN]
+        sent = type(error.__cause__).__name__ not in UNSENT
+        if sent:
+            return Failure(f"the connection broke: {cause}.", passing=True, billed=True)
         return Failure(f"cannot be reached: {cause}.", passing=True, answered=False)
     return Failure(f"{type(error).__name__}: {redacted(str(error), key)[:SHOWN]}", passing=True)
 
@@ -68,6 +75,10 @@ def _of_status(error: Any, key: str) -> Failure:  # openai.APIStatusError
         return Failure(text, fatal=status == 401, fatal_at_first=True, hint=hint)
     if status == 402 or (status == 429 and any(w in body.lower() for w in OUT_OF_MONEY)):
         return Failure(text, fatal=True, hint="The account has no credit left at this endpoint.")
+    if 300 <= status < 400:
+        where = redacted(error.response.headers.get("location", ""), key)[:SHOWN]
+        hint = "Give the address it really has with --base-url; a key is not sent elsewhere."
+        return Failure(f"HTTP {status}: moved to {where or 'nowhere'}", fatal=True, hint=hint)
     if status == 404:
         hint = "Check the model's name, and --base-url, which usually ends in /v1."
         return Failure(text, fatal=True, hint=hint)

@@ -1,15 +1,18 @@
 """What every talk with an OpenAI-compatible endpoint shares: address, key, line and patience."""
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import os
 import random
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
+from prefkit import console
 from prefkit.chat.failures import Failure
 from prefkit.chat.throttle import Throttle
 from prefkit.errors import PrefkitError
@@ -25,6 +28,8 @@ TIMEOUT: Final = 300.0  # seconds for one reply
 BACKOFF: Final = 0.5  # seconds before the first retry; doubled each time
 LONGEST_BACKOFF: Final = 30.0
 LONGEST_WAIT: Final = 600.0  # seconds a server may ask us to wait; above it the user decides
+GRACE: Final = 10.0  # seconds that what is in flight may still take after Ctrl-C
+LOOK: Final = 0.02  # seconds between looks at whether it has landed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +109,13 @@ class Line:
     """An open line: the SDK's client on an event loop of its own thread.
 
     The loop outlives single calls, so connections are kept; and it works where a loop is running
-    already (notebooks). Ctrl-C ends the wait at once and cancels what is in flight.
+    already (notebooks). After Ctrl-C nothing more is sent, and what is in flight, which is being
+    paid for, has ten seconds to land; after a second Ctrl-C it has none.
 
     Attributes:
         throttle: How many requests may be in flight.
-        client: The SDK's; it tries once.
+        client: The SDK's; it tries once, and does not follow a redirect with the key in hand.
+        probing: Held by who finds out what the server can do.
     """
 
     def __init__(
@@ -129,8 +136,13 @@ class Line:
         import openai
 
         self.throttle = Throttle(concurrency)
+        self.probing = asyncio.Lock()
         self.client = openai.AsyncOpenAI(
-            api_key=address.key or NO_KEY, base_url=address.url, timeout=timeout, max_retries=0
+            api_key=address.key or NO_KEY,
+            base_url=address.url,
+            timeout=timeout,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, name="prefkit-chat", daemon=True)
@@ -139,12 +151,41 @@ class Line:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for some work on the loop."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self.begin(work)
         try:
             return future.result()
+        except KeyboardInterrupt:
+            self.wind_down()
+            raise
         except BaseException:
             future.cancel()
             raise
+
+    def begin(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
+        """Start some work on the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def wind_down(self, seconds: float = GRACE) -> None:
+        """Send nothing more, and wait a little for what is in flight. The line is of no more use.
+
+        Args:
+            seconds: The longest wait.
+        """
+        if not self._end.alive:
+            return
+        self.begin(self._stop()).result(timeout=1)
+        flying = self.throttle.flying
+        if flying:
+            console.say(
+                f"Waiting up to {seconds:.0f} s for {flying} replies that are on their way; "
+                "Ctrl-C leaves at once."
+            )
+        deadline = time.monotonic() + seconds
+        while self.throttle.flying and time.monotonic() < deadline:
+            time.sleep(LOOK)
+
+    async def _stop(self) -> None:
+        self.throttle.stop()
 
     def close(self) -> None:
         """Cancel what is in flight and end the loop."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from prefkit.chat.budget import Budget
 from prefkit.chat.protocol import ChatModel
-from prefkit.config import EMBEDDED
+from prefkit.config import EMBEDDED, read_prices
 from prefkit.errors import EXIT_USAGE, PrefkitError, missing_extra
 from prefkit.workspace import Workspace
 
@@ -18,11 +19,14 @@ def open_model(
     *,
     base_url: str | None = None,
     adapter: str | Path | None = None,
-    concurrency: int = 8,
+    concurrency: int = 32,
     batch_size: int = 8,
     workspace: Workspace | None = None,
     load_in_4bit: bool = False,
     prices: Mapping[str, tuple[float, float]] | None = None,
+    budget: Budget | None = None,
+    probe: bool = True,
+    batch: bool = False,
 ) -> ChatModel:
     """The model that `model` names, ready to complete conversations.
 
@@ -30,27 +34,35 @@ def open_model(
         model: `embedded`, a folder, a hub id, or `openai:NAME` for an endpoint.
         base_url: OpenAI-compatible endpoint; `model` is then the name it knows.
         adapter: For a local model: adapter folder, run or @stage.
-        concurrency: Requests in flight at an endpoint.
+        concurrency: Most requests in flight at an endpoint.
         batch_size: Sequences a batch for a local model.
         workspace: Where runs are looked up and replies of endpoints are cached; without one,
             replies are not cached.
         load_in_4bit: Load a local model as NF4.
-        prices: US dollars per million (prompt, completion) tokens, by model name.
+        prices: US dollars per million (prompt, completion) tokens, by model name; those of
+            prefkit.toml when not given.
+        budget: What may be spent at endpoints, with its own prices.
+        probe: Find out first how an endpoint can be made to answer in JSON.
+        batch: Ask an endpoint through OpenAI's batch API.
 
     Raises:
         PrefkitError: The options contradict each other, or the model cannot be opened.
     """
-    if base_url is not None or model.startswith(ENDPOINT_PREFIX):
+    if is_endpoint(model, base_url):
         _refuse_local_options(model, adapter, load_in_4bit)
+        if budget is None:
+            if prices is None and workspace is not None:
+                prices = read_prices(workspace.config_file)
+            budget = Budget(prices=prices)
+        how: dict[str, Any] = {"cache": cache_of(workspace), "budget": budget, "probes": probe}
+        name = model.removeprefix(ENDPOINT_PREFIX)
+        if batch:
+            from prefkit.chat.batch import BatchModel
+
+            return BatchModel(name, base_url=base_url, **how)
         from prefkit.chat.endpoint import EndpointModel
 
-        return EndpointModel(
-            model.removeprefix(ENDPOINT_PREFIX),
-            base_url=base_url,
-            concurrency=concurrency,
-            cache=workspace.private / "cache" / "requests.sqlite" if workspace else None,
-            prices=prices or {},
-        )
+        return EndpointModel(name, base_url=base_url, concurrency=concurrency, **how)
     folder = adapter_folder(adapter, workspace) if adapter is not None else None
     try:
         from prefkit.local_model import LocalModel
@@ -59,6 +71,16 @@ def open_model(
             raise
         raise missing_extra(error.name, "train", "A model in this process") from error
     return LocalModel.load(model, adapter=folder, load_in_4bit=load_in_4bit, batch_size=batch_size)
+
+
+def is_endpoint(model: str, base_url: str | None) -> bool:
+    """Whether a model is asked at an endpoint, not loaded into this process."""
+    return base_url is not None or model.startswith(ENDPOINT_PREFIX)
+
+
+def cache_of(workspace: Workspace | None) -> Path | None:
+    """The file in which a workspace keeps the replies of endpoints."""
+    return workspace.private / "cache" / "requests.sqlite" if workspace else None
 
 
 def _refuse_local_options(model: str, adapter: str | Path | None, load_in_4bit: bool) -> None:

@@ -26,11 +26,31 @@ class Request:
         messages: The conversation so far.
         sampling: How to draw the answer.
         schema: JSON schema the answer should obey; the caller validates, whatever the server says.
+        logprobs: Ask how likely the completion's tokens were.
     """
 
     messages: Messages
     sampling: Sampling = Sampling()
     schema: Mapping[str, Any] | None = None  # a JSON schema
+    logprobs: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Likelihood:
+    """How likely a model held its own completion.
+
+    Attributes:
+        total: Sum of its tokens' natural log-probabilities.
+        tokens: How many tokens that is.
+    """
+
+    total: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Log-probability a token."""
+        return self.total / self.tokens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +65,8 @@ class Reply:
         usd: Cost, None when the price is unknown. A cached reply keeps what it cost at first.
         error: Why it failed; empty otherwise.
         cached: Answered from the request cache: nothing was paid this time.
+        counted: The tokens are known; False: the server did not say, and those here are 0.
+        likelihood: How likely the completion was; None when not asked for, or not told.
     """
 
     text: str
@@ -54,6 +76,8 @@ class Reply:
     usd: float | None = None
     error: str = ""
     cached: bool = False
+    counted: bool = True
+    likelihood: Likelihood | None = None
 
 
 class ChatModel(Protocol):

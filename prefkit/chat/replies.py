@@ -1,72 +1,107 @@
-"""Replies of endpoints on disk, keyed by what was asked."""
+"""Replies of endpoints on disk, keyed by what was asked, with what each run paid for them."""
 
-import sqlite3
+import asyncio
+import dataclasses
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-from prefkit.errors import PrefkitError
+from prefkit.chat.store import Store, pack, unpack
 
-WAIT_SECONDS: Final = 30.0  # for another process that is writing
+PUT = "INSERT OR IGNORE INTO replies (key, endpoint, model, asked, body) VALUES (?, ?, ?, ?, ?)"
+PAY = (
+    "INSERT INTO spent (run, endpoint, model, calls, prompt, completion) VALUES (?, ?, ?, 1, ?, ?)"
+    " ON CONFLICT (run, endpoint, model) DO UPDATE SET calls = calls + 1,"
+    " prompt = prompt + excluded.prompt, completion = completion + excluded.completion"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Paid:
+    """A call that an endpoint has done and will want money for.
+
+    Attributes:
+        endpoint: Its host.
+        model: Who answered.
+        key: What was asked; empty when nothing came that is worth keeping.
+        body: The raw reply.
+        run: Who pays; empty when nobody counts.
+        prompt_tokens: Tokens read.
+        completion_tokens: Tokens written.
+    """
+
+    endpoint: str
+    model: str
+    key: str = ""
+    body: str = ""
+    run: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def statements(self) -> Iterator[tuple[str, tuple[Any, ...]]]:  # SQLite values
+        """What stores it."""
+        if self.key:
+            key = bytes.fromhex(self.key)
+            yield PUT, (key, self.endpoint, self.model, time.time(), pack(self.body))
+        if self.run:
+            tokens = (self.prompt_tokens, self.completion_tokens)
+            yield PAY, (self.run, self.endpoint, self.model, *tokens)
 
 
 class ReplyCache:
     """Raw replies by key, shared by all processes of a workspace.
 
     A reply is written before anything is read from it, so a run that is changed, interrupted or
-    mended never pays twice for what it has been told already.
+    mended never pays twice for what it has been told already. What another process stored first
+    stays.
+
+    Attributes:
+        store: The file, which also keeps what was learnt of endpoints.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._database: sqlite3.Connection | None = None
+        self.store = Store(path)
+        self._landed: list[tuple[Paid, asyncio.Future[None]]] = []
 
     def get(self, key: str) -> str | None:
         """The raw reply under `key`, if there is one."""
-        row = self._run("SELECT body FROM replies WHERE key = ?", key)
-        return row[0] if row else None
+        rows = self.store.ask("SELECT body FROM replies WHERE key = ?", bytes.fromhex(key))
+        return unpack(rows[0][0]) if rows else None
 
-    def put(self, key: str, endpoint: str, model: str, body: str) -> None:
-        """Store a raw reply; what another process stored first stays."""
-        columns = "(key, endpoint, model, asked, body)"
-        self._run(
-            f"INSERT OR IGNORE INTO replies {columns} VALUES (?, ?, ?, ?, ?)",
-            *(key, endpoint, model, time.time(), body),
-        )
+    def put(self, paid: Iterable[Paid]) -> None:
+        """Store calls, all of them or none."""
+        self.store.change(statement for one in paid for statement in one.statements())
+
+    async def keep(self, paid: Paid) -> None:
+        """Store a call together with all that end at the same moment; returns when it is stored."""
+        loop = asyncio.get_running_loop()
+        stored = loop.create_future()
+        self._landed.append((paid, stored))
+        if len(self._landed) == 1:
+            loop.call_soon(self._store_landed)
+        await asyncio.shield(stored)
+
+    def _store_landed(self) -> None:
+        landed, self._landed = self._landed, []
+        failure: Exception | None = None
+        try:
+            self.put(paid for paid, _ in landed)
+        except Exception as error:  # raised where each of them is waited for
+            failure = error
+        for _, stored in landed:
+            if stored.cancelled():
+                continue
+            if failure is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(failure)
+
+    def spent(self, run: str) -> list[tuple[str, int, int, int]]:
+        """What a run has paid for so far: model, calls, prompt and completion tokens."""
+        columns = "model, SUM(calls), SUM(prompt), SUM(completion)"
+        return self.store.ask(f"SELECT {columns} FROM spent WHERE run = ? GROUP BY model", run)
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-
-    def _run(self, statement: str, *values: str | float) -> tuple[str] | None:
-        try:
-            if self._database is None:
-                self._database = self._open()
-            return self._database.execute(statement, values).fetchone()
-        except (sqlite3.Error, OSError) as error:
-            raise PrefkitError(
-                f"{self._path}: the request cache cannot be used: {error}.",
-                hint="Free some space, or move the file away: it is made afresh.",
-            ) from error
-
-    def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(
-            self._path,
-            timeout=WAIT_SECONDS,
-            isolation_level=None,  # every statement is its own transaction
-            check_same_thread=False,  # closed by another thread than the one that asks
-        )
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, endpoint TEXT NOT NULL,"
-                " model TEXT NOT NULL, asked REAL NOT NULL, body TEXT NOT NULL) WITHOUT ROWID"
-            )
-        except BaseException:
-            database.close()
-            raise
-        return database
+        self.store.close()

@@ -118,6 +118,40 @@ def engine_options(command: Command) -> Command:
     return engine(workers(command))
 
 
+def spending_options(command: Command) -> Command:
+    """Add --concurrency, --max-cost, --max-total-tokens, --no-probe and --batch."""
+    for option in reversed(_SPENDING):
+        command = option(command)
+    return command
+
+
+_SPENDING = (
+    click.option(
+        "--concurrency", type=click.IntRange(1), help="Most requests in flight at an endpoint."
+    ),
+    click.option(
+        "--max-cost",
+        type=click.FloatRange(0, min_open=True),
+        metavar="USD",
+        help="Stop before more is spent at endpoints; prices stand in prefkit.toml.",
+    ),
+    click.option(
+        "--max-total-tokens",
+        type=click.IntRange(1),
+        help="Stop before endpoints read and write more tokens.",
+    ),
+    click.option(
+        "--probe/--no-probe",
+        default=None,
+        help="Find out first how the endpoint can be made to answer in JSON (it is).",
+    ),
+    click.option(
+        "--batch",
+        is_flag=True,
+        default=None,
+        help="Ask through OpenAI's batch API: cheaper, and ready within a day.",
+    ),
+)
 _SHARED = (
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the new run."),
     click.option("--resume", metavar="RUN", help="Continue an unfinished run (`last` works)."),

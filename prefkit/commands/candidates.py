@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prefkit.commands._options import RunOptions, run_options
+from prefkit.commands._options import RunOptions, run_options, spending_options
 
 
 @click.command("candidates")
@@ -26,8 +26,8 @@ from prefkit.commands._options import RunOptions, run_options
 )
 @click.option("--max-tokens", type=click.IntRange(1), help="Most tokens a completion.")
 @click.option("--prompts", metavar="FOLDER", help="Prompt files that replace ours by name.")
-@click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at an endpoint.")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch for a local model.")
+@spending_options
 @run_options
 def command(source: str, options: RunOptions, **flags: Any) -> None:  # values as click parsed them
     """Sample several completions of every prompt, to be judged against each other.

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prefkit.commands._options import RunOptions, run_options
+from prefkit.commands._options import RunOptions, run_options, spending_options
 
 
 @click.command("judge")
@@ -24,6 +24,7 @@ from prefkit.commands._options import RunOptions, run_options
     type=click.IntRange(1),
     help="Most pairs an LLM judge compares a prompt, each in both orders.",
 )
+@spending_options
 @run_options
 def command(options: RunOptions, source: str, judges: tuple[str, ...], **flags: Any) -> None:
     """Judge the candidates of each prompt, by rule or by an LLM judge in both orders.

@@ -6,6 +6,7 @@ apart without the passage.
 """
 
 import dataclasses
+import functools
 import itertools
 import re
 from collections import defaultdict
@@ -14,6 +15,9 @@ from pathlib import Path
 
 from prefkit import console, runs
 from prefkit.chat import ChatModel, Reply, Request, Sampling
+from prefkit.chat.ahead import ahead
+from prefkit.chat.budget import Budget
+from prefkit.chat.spending import Asked, about_tokens, estimate, open_budget, open_for_run
 from prefkit.config import CandidatesConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.examples import cost_of, line_around
@@ -35,6 +39,7 @@ from prefkit.workspace import Workspace
 
 STAGE = "candidates"
 PROMPTS_A_UNIT = 16
+TOKENS_AROUND = 60  # a call: template, and what is said around a passage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,14 +143,34 @@ def plan_candidates(source: str, config: CandidatesConfig, workspace: Workspace)
         counts={"prompts": len(examples), "models": len(models_of(config))},
         expected={
             "candidates_at_most": len(examples) * len(cells),
-            "calls": len(examples) * len(cells),
-            "completion_tokens_at_most": len(examples) * len(cells) * config.max_tokens,
-            "usd": None,
+            **estimate(_asked(examples, passages, config), config, workspace),
         },
         examples=examples,
         passages=passages,
         prompt=load_prompts(config.prompts)["grounded"],
     )
+
+
+def _asked(
+    examples: Sequence[Example], passages: Mapping[str, str], config: CandidatesConfig
+) -> list[Asked]:
+    questions = sum(about_tokens(text_of(example.prompt)) for example in examples)
+    shown = sum(map(about_tokens, passages.values()))
+    asked = []
+    for model in models_of(config):
+        cells = [cell for cell in cells_of(config) if cell.model == model]
+        grounded = sum(cell.context == "grounded" for cell in cells)
+        calls = len(cells) * len(examples)
+        asked.append(
+            Asked(
+                model=model,
+                base_url=config.base_url if model == config.model else None,
+                calls=calls,
+                prompt_tokens=len(cells) * questions + grounded * shown + TOKENS_AROUND * calls,
+                completion_tokens=calls * config.max_tokens,
+            )
+        )
+    return asked
 
 
 def _chunks(source: str, workspace: Workspace) -> Loaded[Chunk]:
@@ -197,41 +222,54 @@ def run_candidates(plan: CandidatesPlan, settings: runs.Settings) -> runs.Run:
         if plan.prompt is not None:
             origin = "bundled" if plan.prompt.path.parent == FOLDER else "path"
             run.add_plugin("prompt", plan.prompt.name, origin, plan.prompt.sha256)
-        pending = set(run.pending(units))
+        budget = open_budget(plan.config, run, settings.workspace)
+        pending = run.pending(units)
         said: defaultdict[str, set[str]] = defaultdict(set)
-        model: ChatModel | None = None
-        opened = ""
+
+        def count(unit: str) -> None:
+            for row in run.records_of(unit, "candidates"):
+                candidate = Candidate.model_validate(row)
+                said[candidate.prompt_id].add(text_of(candidate.completion))
+            bar.advance(note=budget.note())
+
         with console.progress("candidates", len(units)) as bar:
-            for unit, (name, examples) in units.items():
-                if unit in pending:
-                    if model is None or opened != name:
-                        model, opened = _open(name, plan, settings), name
-                        run.set_device(model.device)
-                    sampled = complete(examples, model, name, plan, said)
-                    run.record(
-                        unit, {"candidates": sampled.candidates}, sampled.dropped, sampled.totals
-                    )
-                for row in run.records_of(unit, "candidates"):
-                    candidate = Candidate.model_validate(row)
-                    said[candidate.prompt_id].add(text_of(candidate.completion))
-                bar.advance()
+            for unit in list(units)[: len(units) - len(pending)]:  # they are recorded in this order
+                count(unit)
+            for name in models_of(plan.config):  # one after another, so one is loaded at once
+                mine = [unit for unit in pending if units[unit][0] == name]
+                if not mine:
+                    continue
+                model = _open(name, plan, settings, budget)
+                run.set_device(model.device)
+                sample = functools.partial(_sample, model, name, plan, units, said)
+                ways = sum(cell.model == name for cell in cells_of(plan.config))
+                with ahead(model, mine, sample, calls=PROMPTS_A_UNIT * ways) as samples:
+                    for unit, sampled in samples:
+                        run.record(
+                            unit,
+                            {"candidates": sampled.candidates},
+                            sampled.dropped,
+                            sampled.totals,
+                        )
+                        count(unit)
         run.finish(list(units), card=_card(plan))
     return run
 
 
-def _open(name: str, plan: CandidatesPlan, settings: runs.Settings) -> ChatModel:
-    from prefkit.chat import open_model
+def _open(name: str, plan: CandidatesPlan, settings: runs.Settings, budget: Budget) -> ChatModel:
+    main = name == plan.config.model
+    return open_for_run(plan.config, settings.workspace, budget, None if main else name)
 
-    config = plan.config
-    main = name == config.model
-    return open_model(
-        name,
-        base_url=config.base_url if main else None,
-        adapter=config.adapter if main else None,
-        concurrency=config.concurrency,
-        batch_size=config.batch_size,
-        workspace=settings.workspace,
-    )
+
+def _sample(
+    model: ChatModel,
+    name: str,
+    plan: CandidatesPlan,
+    units: Mapping[str, tuple[str, tuple[Example, ...]]],
+    said: Mapping[str, set[str]],
+    unit: str,
+) -> "Sampled":
+    return complete(units[unit][1], model, name, plan, said)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -102,11 +102,15 @@ class Drafted:
 
 
 def cost_of(replies: Iterable[Reply]) -> dict[str, float]:
-    """Calls, tokens and dollars of some replies; `usd` is left out when no price is known."""
+    """Calls, tokens and dollars of some replies; `usd` is left out when no price is known.
+
+    `uncounted` are replies whose tokens the server did not tell.
+    """
     replies = list(replies)
     totals = {
         "calls": len(replies),
         "cached": sum(reply.cached for reply in replies),
+        "uncounted": sum(not reply.counted for reply in replies),
         "prompt_tokens": sum(reply.prompt_tokens for reply in replies),
         "completion_tokens": sum(reply.completion_tokens for reply in replies),
         "usd": sum(reply.usd for reply in replies if reply.usd is not None),

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from prefkit import console, runs
 from prefkit.chat import ChatModel
+from prefkit.chat.ahead import ahead
+from prefkit.chat.budget import Budget
+from prefkit.chat.spending import Asked, about_tokens, estimate, open_budget, open_for_run
 from prefkit.config import JudgeConfig
 from prefkit.errors import PrefkitError
 from prefkit.judging.cards import JudgeCard, load_judge
 from prefkit.judging.rules import PREFIX, Rule, load_rule
-from prefkit.judging.tasks import Task, judge_tasks
+from prefkit.judging.tasks import Judged, Task, judge_tasks
 from prefkit.judging.trust import card_text, first_slot_share, share, warnings
 from prefkit.manifest import run_of
 from prefkit.reading import load_records
-from prefkit.records import Candidate, Chunk, Dropped, Example
+from prefkit.records import Candidate, Chunk, Dropped, Example, text_of
 from prefkit.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -83,13 +86,12 @@ def plan_judge(source: str, config: JudgeConfig, workspace: Workspace) -> JudgeP
             f"{upstream}.",
             hint="Name the examples they answer with `--examples RUN`.",
         )
-    pairs = sum(len(task.pairs(config)) for task in tasks)
     return JudgePlan(
         stage=STAGE,
         config=config,
         inputs=(*inputs, *(_input(judge, workspace) for judge in judges)),
         counts={"prompts": len(tasks), "candidates": sum(len(t.candidates) for t in tasks)},
-        expected={"calls": 2 * pairs * len(cards), "usd": None if cards else 0.0},
+        expected=_expected(tasks, cards, config, workspace),
         tasks=tuple(tasks),
         judges=judges,
         dropped=tuple(dropped),
@@ -105,14 +107,23 @@ def run_judge(plan: JudgePlan, settings: runs.Settings) -> runs.Run:
         for judge in plan.judges:
             run.add_plugin("judge", judge.name, judge.source, judge.sha256)
         pending = run.pending(units)
-        model = _open(plan, settings.workspace, pending)
+        budget = open_budget(plan.config, run, settings.workspace)
+        model = _open(plan, settings.workspace, pending, budget)
         if model is not None:
             run.set_device(model.device)
-        with console.progress("judge", len(units)) as bar:
+
+        def judge_unit(unit: str) -> Judged:
+            judge, tasks = units[unit]
+            return judge_tasks(judge, model, tasks, plan.config)
+
+        calls = 2 * BATCH * plan.config.max_pairs_per_prompt
+        with (
+            console.progress("judge", len(units)) as bar,
+            ahead(model, pending, judge_unit, calls=calls) as done,
+        ):
             bar.advance(len(units) - len(pending))
-            for unit in pending:
-                judge, tasks = units[unit]
-                judged = judge_tasks(judge, model, tasks, plan.config)
+            for unit, judged in done:
+                judge, _ = units[unit]
                 strays = plan.dropped if unit == next(iter(units)) else ()
                 run.record(
                     unit,
@@ -122,7 +133,7 @@ def run_judge(plan: JudgePlan, settings: runs.Settings) -> runs.Run:
                     totals={k: v for k, v in judged.tally.items() if k not in NOT_TOTALS},
                     values={"judge": judge.name, "tally": judged.tally},
                 )
-                bar.advance()
+                bar.advance(note=budget.note())
         tallies = _tallies(run, units)
         _log_trust(run, tallies)
         for warning in warnings(tallies):
@@ -181,23 +192,42 @@ def _input(judge: JudgeCard | Rule, workspace: Workspace) -> runs.Input:
     return runs.Input(path=path, sha256=judge.sha256)
 
 
-def _open(plan: JudgePlan, workspace: Workspace, pending: Sequence[str]) -> ChatModel | None:
+def _open(
+    plan: JudgePlan, workspace: Workspace, pending: Sequence[str], budget: Budget
+) -> ChatModel | None:
     """The model that plays the judge, when a judge without code of its own has work left."""
     units = plan.units()
     waiting = [units[unit][0] for unit in pending]
     if not any(isinstance(judge, JudgeCard) and judge.code is None for judge in waiting):
         return None
-    from prefkit.chat import open_model
+    return open_for_run(plan.config, workspace, budget)
 
-    config = plan.config
-    return open_model(
-        config.model,
-        base_url=config.base_url,
-        adapter=config.adapter,
-        concurrency=config.concurrency,
-        batch_size=config.batch_size,
-        workspace=workspace,
-    )
+
+def _expected(
+    tasks: Sequence[Task], cards: Sequence[JudgeCard], config: JudgeConfig, workspace: Workspace
+) -> dict[str, float | str | None]:
+    if not cards:
+        return {"calls": 0, "usd": 0.0}
+    pairs = 0
+    shown = 0.0
+    for task in tasks:
+        texts = {one.id: about_tokens(text_of(one.completion)) for one in task.candidates}
+        around = about_tokens(text_of(task.example.prompt) + task.example.reference + task.passage)
+        for one, other in task.pairs(config):
+            pairs += 1
+            shown += texts[one] + texts[other] + around
+    asked = [
+        Asked(
+            model=config.model,
+            base_url=config.base_url,
+            calls=2 * pairs,
+            prompt_tokens=2 * (shown + pairs * about_tokens(card.prompt)),
+            completion_tokens=2 * pairs * card.max_tokens,
+        )
+        for card in cards
+        if card.code is None
+    ]
+    return {**estimate(asked, config, workspace), "calls": 2 * pairs * len(cards)}
 
 
 def _tallies(run: runs.Run, units: Mapping[str, object]) -> dict[str, Counter[str]]:

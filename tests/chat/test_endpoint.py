@@ -344,7 +344,7 @@ def test_it_works_inside_a_running_event_loop(chat_server):
     assert asyncio.run(notebook()) == "you said: x"
 
 
-def test_ctrl_c_leaves_promptly(chat_server, tmp_path: Path):
+def test_ctrl_c_leaves_soon_however_slow_the_server(chat_server, tmp_path: Path):
     chat_server.reply = lambda asked: Answer("late", delay=30)
     script = textwrap.dedent(
         f"""
@@ -369,4 +369,5 @@ def test_ctrl_c_leaves_promptly(chat_server, tmp_path: Path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert talk == b""
+    assert b"Ctrl-C leaves at once" in talk
+    assert b"Traceback" not in talk
