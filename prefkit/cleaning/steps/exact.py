@@ -8,22 +8,28 @@ sides on the same texts; none stays, because nothing says which is right.
 The one that stays comes first in PREFERENCE (standing.py).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from prefkit.cleaning.facts import same_facts
 from prefkit.cleaning.near_duplicates import similarities
-from prefkit.cleaning.steps.table import DROPS, PREFERENCE, bucket_of, in_buckets, take
+from prefkit.cleaning.steps.table import (
+    DROPS,
+    PREFERENCE,
+    Numbers,
+    bucket_of,
+    in_buckets,
+    numbers,
+    take,
+)
 from prefkit.cleaning.steps.take_in import Job
 from prefkit.engine import Part
 
 COLUMNS = ["row", "line", "prompt_key", "whole_key", "side", *(name for name, _ in PREFERENCE)]
-Row = dict[str, Any]  # values of COLUMNS
-Drop = dict[str, Any]  # values of DROPS
 
 
 def by_id(table: pa.Table, buckets: int) -> list[pa.Table]:
@@ -53,20 +59,18 @@ def repeated(table: pa.Table, job: Job, parts: Sequence[Part]) -> pa.Table:
     """What yields to a row of the same key, or contradicts one, as a table of `DROPS`."""
     key = _key(job)
     ordered = table.sort_by([(key, "ascending"), *PREFERENCE])
-    drops: list[Drop] = []
-    asked_again: list[tuple[Row, Row]] = []
-    for group in _groups(ordered, key):
-        if job.kind != "examples" and len({row["side"] for row in group}) > 1:
-            drops += _contradicted(group)
-            continue
-        first, *rest = group
-        for row in rest:
-            if row["whole_key"] == first["whole_key"]:
-                drops.append(_drop(row, first, "exact-duplicate", _same_as(row, first), 1.0))
-            else:
-                asked_again.append((row, first))
-    drops += _repeated_prompts(asked_again, parts)
-    return pa.Table.from_pylist(drops, schema=DROPS)
+    group, first = _groups(_halves(ordered[key]))
+    opposite = _opposite(ordered, group, job)
+    whole = _halves(ordered["whole_key"])
+    later = (np.arange(len(ordered)) != first) & (opposite < 0)
+    same = (whole == whole[first]).all(axis=1)
+    asked = np.flatnonzero(later & ~same)
+    found = [
+        _contradicted(ordered, np.flatnonzero(opposite >= 0), opposite),
+        _copies(ordered, np.flatnonzero(later & same), first),
+        _repeated_prompts(ordered, asked, first[asked], parts),
+    ]
+    return pa.concat_tables(found).combine_chunks()
 
 
 def _key(job: Job) -> str:
@@ -83,54 +87,88 @@ def _halves(keys: pa.ChunkedArray) -> NDArray[np.uint64]:
     return data.reshape(-1, 2)[array.offset : array.offset + len(array)]
 
 
-def _groups(ordered: pa.Table, key: str) -> Iterator[list[Row]]:
-    """Rows of equal key where there are several, those that stay first."""
-    halves = _halves(ordered[key])
-    edges = np.flatnonzero((halves[1:] != halves[:-1]).any(axis=1)) + 1
-    starts = np.concatenate(([0], edges))
-    sizes = np.diff(np.append(starts, len(halves)))
-    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-        yield ordered.slice(int(start), int(size)).to_pylist()
+def _groups(halves: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
+    """Of ordered keys: the group that each lies in, and the place of that group's first."""
+    new = np.ones(len(halves), np.bool_)
+    new[1:] = (halves[1:] != halves[:-1]).any(axis=1)
+    group = np.cumsum(new) - 1
+    return group, np.flatnonzero(new)[group]
 
 
-def _same_as(row: Row, first: Row) -> str:
-    """Ids are made from content, so copies that came without one share it: the line tells."""
-    line = f", line {first['line']}" if row["id"] == first["id"] else ""
-    return f"same text as {first['id']}{line}"
+def _opposite(ordered: pa.Table, group: Numbers, job: Job) -> Numbers:
+    """Of each row the first of its group that takes the other side; -1 where none does."""
+    if job.kind == "examples" or not len(group):
+        return np.full(len(group), -1)
+    side = ordered["side"].to_numpy()
+    firsts = np.full((group[-1] + 1, 2), -1)
+    for of_side in (0, 1):
+        places = np.flatnonzero(side == of_side)[::-1]
+        firsts[group[places], of_side] = places
+    return firsts[group, 1 - side.astype(np.int64)]
 
 
-def _contradicted(group: list[Row]) -> Iterator[Drop]:
-    for row in group:
-        other = next(one for one in group if one["side"] != row["side"])
-        detail = f"{other['id']} takes the other side on the same texts"
-        yield _drop(row, None, "contradicted", detail, None)
+def _contradicted(ordered: pa.Table, places: Numbers, opposite: Numbers) -> pa.Table:
+    others = ordered["id"].take(pa.array(opposite[places]))
+    details = _joined(others, " takes the other side on the same texts")
+    return _drops(ordered, places, None, "contradicted", details, None)
 
 
-def _repeated_prompts(asked: Sequence[tuple[Row, Row]], parts: Sequence[Part]) -> Iterator[Drop]:
-    left = np.array([row["row"] for row, _ in asked], np.int64)
-    right = np.array([first["row"] for _, first in asked], np.int64)
-    rows, places = np.unique(np.concatenate((left, right)), return_inverse=True)
+def _copies(ordered: pa.Table, places: Numbers, first: Numbers) -> pa.Table:
+    """Copies of a group's first row.
+
+    Ids are made from content, so copies that came without one share it: then the line tells.
+    """
+    keeper = first[places]
+    ids, keepers = (ordered["id"].take(pa.array(rows)) for rows in (places, keeper))
+    lines = _joined(", line ", ordered["line"].take(pa.array(keeper)).cast(pa.string()))
+    one_id = pc.call_function("equal", [ids, keepers])
+    told = pc.call_function("if_else", [one_id, lines, pa.scalar("")])
+    details = _joined("same text as ", keepers, told)
+    return _drops(ordered, places, keeper, "exact-duplicate", details, np.ones(len(places)))
+
+
+def _repeated_prompts(
+    ordered: pa.Table, places: Numbers, keeper: Numbers, parts: Sequence[Part]
+) -> pa.Table:
+    row = numbers(ordered, "row")
+    rows, where = np.unique(np.concatenate((row[places], row[keeper])), return_inverse=True)
     texts = take(parts, rows, ["answer"])["answer"].to_pylist()
-    one, other = places[: len(asked)], places[len(asked) :]
+    one, other = where[: len(places)], where[len(places) :]
     scores = similarities(texts, one, other)
-    for (row, first), a, b, score in zip(asked, one, other, scores.tolist(), strict=True):
+    ids = ordered["id"].take(pa.array(keeper)).to_pylist()
+    rules, details = [], []
+    for a, b, score, name in zip(one, other, scores.tolist(), ids, strict=True):
         agree = same_facts(texts[a], texts[b])
-        yield _drop(
-            row,
-            first,
-            "repeated-prompt" if agree else "conflicting-reference",
-            f"same prompt as {first['id']}, {'no other facts' if agree else 'other facts'} in the "
-            f"reference (similarity {score:.2f})",
-            score,
+        rules.append("repeated-prompt" if agree else "conflicting-reference")
+        details.append(
+            f"same prompt as {name}, {'no other facts' if agree else 'other facts'} in the "
+            f"reference (similarity {score:.2f})"
         )
+    return _drops(ordered, places, keeper, rules, pa.array(details, pa.string()), scores)
 
 
-def _drop(row: Row, keeper: Row | None, rule: str, detail: str, score: float | None) -> Drop:
-    return {
-        "row": row["row"],
-        "keeper": keeper["row"] if keeper else None,
-        "keeper_id": keeper["id"] if keeper else None,
-        "rule": rule,
-        "detail": detail,
-        "score": score,
-    }
+def _drops(
+    ordered: pa.Table,
+    places: Numbers,
+    keeper: Numbers | None,
+    rule: str | list[str],
+    details: pa.Array | pa.ChunkedArray,
+    scores: NDArray[np.float64] | None,
+) -> pa.Table:
+    """A table of `DROPS` of the rows at some places."""
+    count = len(places)
+    keepers = (
+        ordered.select(["row", "id"]).take(pa.array(keeper))
+        if keeper is not None
+        else pa.table([pa.nulls(count, pa.int64()), pa.nulls(count, pa.string())], ["row", "id"])
+    )
+    rules = pa.array([rule] * count if isinstance(rule, str) else rule, pa.string())
+    score = pa.nulls(count, pa.float64()) if scores is None else pa.array(scores, pa.float64())
+    row = ordered["row"].take(pa.array(places))
+    columns = [row, keepers["row"], keepers["id"], rules, details, score]
+    return pa.table(columns, schema=DROPS)
+
+
+def _joined(*texts: str | pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    parts = [pa.scalar(text) if isinstance(text, str) else text for text in texts]
+    return pc.call_function("binary_join_element_wise", [*parts, pa.scalar("")])

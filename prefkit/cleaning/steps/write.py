@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from prefkit.cleaning.rows import KINDS
-from prefkit.cleaning.steps.table import DROPS, SHIFT, in_buckets, numbers, take
+from prefkit.cleaning.steps.table import DROPS, SHIFT, Numbers, in_buckets, numbers, take
 from prefkit.cleaning.steps.take_in import Job
 from prefkit.columns import table_of
 from prefkit.engine import Part
@@ -47,25 +49,42 @@ def rehomed(drops: pa.Table, moved: pa.Table) -> pa.Table:
         drops: A table of `DROPS`.
         moved: All later drops, a table of `DROPS`.
     """
-    keepers, gone = drops["keeper"].to_numpy(), numbers(moved, "row")
-    if not np.isin(keepers, gone).any():
+    keepers = drops["keeper"].fill_null(-1).to_numpy()
+    lost = np.isin(keepers, numbers(moved, "row"))
+    if not lost.any():
         return drops
-    homes = {drop["row"]: drop for drop in moved.to_pylist()}
-    rows = [_at_home(drop, homes) for drop in drops.to_pylist()]
-    return pa.Table.from_pylist(rows, schema=DROPS)
+    names, which = np.unique(keepers[lost], return_inverse=True)
+    at, hops = _homes(names, moved)
+    orphans, home = drops.filter(pa.array(lost)), moved.take(pa.array(at[which]))
+    parts = [orphans["detail"], pa.scalar(", which yielded to "), home["keeper_id"], pa.scalar("")]
+    details = pc.call_function("binary_join_element_wise", parts)
+    # A copy is as similar to its new home as what it is a copy of; of another nothing is known.
+    known = (orphans["score"].to_numpy() == 1) & (hops[which] == 1)
+    known &= np.array(orphans["rule"].to_pylist()) == "exact-duplicate"
+    scores = pa.array(home["score"].to_numpy(), mask=~known)
+    columns = [orphans["row"], home["keeper"], home["keeper_id"], orphans["rule"], details, scores]
+    return pa.concat_tables(
+        [drops.filter(pa.array(~lost)), pa.table(columns, schema=DROPS)]
+    ).combine_chunks()
 
 
-def _at_home(drop: dict[str, Any], homes: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """One drop with a keeper that stays; a copy is as similar to it as what it is a copy of."""
-    while (home := homes.get(drop["keeper"])) is not None:
-        copy = drop["rule"] == "exact-duplicate" and drop["score"] == 1.0
-        drop = drop | {
-            "keeper": home["keeper"],
-            "keeper_id": home["keeper_id"],
-            "detail": f"{drop['detail']}, which yielded to {home['keeper_id']}",
-            "score": home["score"] if copy else None,
-        }
-    return drop
+def _homes(names: Numbers, moved: pa.Table) -> tuple[Numbers, Numbers]:
+    """For rows that went the last drop on the way to a row that stays, and how many there are."""
+    rows, keepers = numbers(moved, "row"), numbers(moved, "keeper")
+    order = np.argsort(rows)
+    ordered = rows[order]
+
+    def drop_of(wanted: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
+        places = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+        return order[places], ordered[places] == wanted
+
+    at, _ = drop_of(names)
+    hops = np.ones(len(names), np.int64)
+    while True:
+        further, found = drop_of(keepers[at])
+        if not found.any():
+            return at, hops
+        at, hops = np.where(found, further, at), hops + found
 
 
 def by_slice(drops: pa.Table, buckets: int) -> list[pa.Table]:
