@@ -8,7 +8,7 @@ from prefkit.commands._options import RunOptions, run_options
 
 
 @click.command("generate")
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True)
 @click.option("--model", help="`embedded`, a folder, a hub id, or `openai:NAME`.")
 @click.option("--base-url", help="OpenAI-compatible endpoint.")
 @click.option("--adapter", help="LoRA adapter: a folder, a run or @stage.")
@@ -23,11 +23,24 @@ from prefkit.commands._options import RunOptions, run_options
 @click.option("--prompts", metavar="FOLDER", help="Prompt files that replace ours by name.")
 @click.option("--concurrency", type=click.IntRange(1), help="Requests in flight at an endpoint.")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch for a local model.")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only such files of a folder.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Files or folders to leave out.")
+@click.option(
+    "--reader", multiple=True, metavar="NAME", help="`tesseract`, `kreuzberg`, ./mine.py:X."
+)
+@click.option("--text-field", metavar="NAME", help="Field of a JSON row that holds its text.")
+@click.option("--allow-url", is_flag=True, default=None, help="Fetch the http(s) pages you name.")
+@click.option(
+    "--allow-private-url", is_flag=True, default=None, help="Also from the local network."
+)
 @run_options
-def command(source: str, options: RunOptions, **flags: Any) -> None:  # values as click parsed them
+def command(
+    sources: tuple[str, ...], options: RunOptions, **flags: Any
+) -> None:  # values as click parsed them
     """Draft questions with grounded answers from documents.
 
-    SOURCE is a folder of Markdown, text, HTML, PDF and DOCX files, or one such file.
+    SOURCES are folders, files or patterns: Markdown, text, reStructuredText, HTML, PDF, DOCX, PPTX,
+    EPUB, CSV, XLSX, JSONL; and pages of the web with --allow-url.
 
     \b
     prefkit generate documents --total 150
@@ -36,5 +49,9 @@ def command(source: str, options: RunOptions, **flags: Any) -> None:  # values a
     from prefkit.generation.run import plan_generate, run_generate
 
     options.execute(
-        plan_generate, run_generate, "generate", flags, source, next_step="prefkit clean @generate"
+        lambda config, workspace: plan_generate(sources, config, workspace),
+        run_generate,
+        "generate",
+        {name: value for name, value in flags.items() if value != ()},
+        next_step="prefkit clean @generate",
     )

@@ -18,6 +18,7 @@ BETWEEN = "\n\n"
 # Soft hyphens, zero-width and bidirectional controls: invisible, and a way to hide instructions.
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[ \t\xa0\u2000-\u200a\u202f\u205f\u3000]+")
 
 
@@ -72,11 +73,28 @@ class Parsed:
         blocks: In reading order.
         title: The file's own title, when it states one.
         notes: How the file was read, for the document's metadata.
+        license: As the file states it.
+        lost: Parts of the file that hold no text we can read, each with its reason.
     """
 
     blocks: list[Block]
     title: str = ""
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    license: str = ""
+    lost: tuple[Unreadable, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One of several documents in a file, such as a row of JSON lines.
+
+    Attributes:
+        name: Its id, or `line 12`; the same in every run.
+        parsed: What it holds, or why it is left out.
+    """
+
+    name: str
+    parsed: Parsed | Unreadable
 
 
 def heading(text: str, level: int, page: int | None = None) -> Block:
@@ -94,6 +112,13 @@ def table(rows: Iterable[Iterable[str]], page: int | None = None) -> Block:
 
 def _cell(text: str) -> str:
     return one_line(text).replace(" | ", " / ")
+
+
+def whole_characters(text: str) -> str:
+    """`text` with lone surrogates, halves of characters that no file can hold, marked as lost."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def place(blocks: Iterable[Block]) -> tuple[str, tuple[PlacedBlock, ...]]:

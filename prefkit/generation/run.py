@@ -13,7 +13,7 @@ from prefkit.config import GenerateConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.blocks import ParsedDocument
 from prefkit.generation.chunks import count_tokens, cut_chunks
-from prefkit.generation.documents import MEGABYTE, read_documents
+from prefkit.generation.documents import read_sources
 from prefkit.generation.examples import (
     STAGE,
     Drafted,
@@ -25,6 +25,8 @@ from prefkit.generation.examples import (
 )
 from prefkit.generation.grounding import words
 from prefkit.generation.prompting import FOLDER, Prompt, load_prompts
+from prefkit.generation.readers import Taken
+from prefkit.generation.sources.files import in_reach, is_url
 from prefkit.records import Chunk, Dropped, Record, content_id, text_of
 from prefkit.workspace import Workspace
 
@@ -45,19 +47,23 @@ class GeneratePlan(runs.Plan):
         passages: The chunks in the order in which examples are drafted.
         dropped: Files that could not be used.
         prompts: The prompt files.
+        readers: The readers that were named.
     """
 
     config: GenerateConfig
-    documents: tuple[ParsedDocument, ...] = ()
+    documents: Sequence[ParsedDocument] = ()
     chunks: tuple[Chunk, ...] = ()
     passages: tuple[Passage, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     prompts: Mapping[str, Prompt] = dataclasses.field(default_factory=dict)
+    readers: tuple[Taken, ...] = ()
 
     def digest_fields(self) -> dict[str, Any]:  # JSON values
         """Configuration, inputs, and the prompts by their content."""
         hashes = {name: prompt.sha256 for name, prompt in self.prompts.items()}
-        return super().digest_fields() | {"prompts": hashes}
+        read_by = {taken.name: taken.sha256 for taken in self.readers}
+        named = {"readers": read_by} if read_by else {}
+        return super().digest_fields() | {"prompts": hashes} | named
 
     def document_units(self) -> dict[str, tuple[ParsedDocument, ...]]:
         """Documents by unit of work."""
@@ -73,23 +79,21 @@ def _units(name: str, items: Sequence[Any], size: int) -> Iterator[tuple[str, tu
         yield f"{name}-{number:05}", tuple(items[start : start + size])
 
 
-def plan_generate(source: str, config: GenerateConfig, workspace: Workspace) -> GeneratePlan:
+def plan_generate(
+    source: str | Sequence[str], config: GenerateConfig, workspace: Workspace
+) -> GeneratePlan:
     """Read the documents, cut them, and say what drafting from them would take.
 
     Args:
-        source: Folder of documents, or one file.
+        source: Folders of documents, files, patterns and pages of the web; one or several.
         config: The `[generate]` table.
         workspace: Where a relative source is looked for when it is not in the current folder.
 
     Raises:
         PrefkitError: There is no such folder, no usable document in it, or a prompt is wrong.
     """
-    path = Path(source)
-    if not path.exists() and (workspace.root / source).exists():
-        path = workspace.root / source
     prompts = load_prompts(config.prompts)
-    largest = int(config.largest_megabytes * MEGABYTE)
-    read = read_documents(path, largest=largest, limit=config.limit)
+    read = read_sources(source, config, workspace)
     chunks: list[Chunk] = []
     passages: list[Passage] = []
     for parsed in read.documents:
@@ -103,15 +107,23 @@ def plan_generate(source: str, config: GenerateConfig, workspace: Workspace) -> 
     return GeneratePlan(
         stage=STAGE,
         config=config,
-        inputs=(runs.Input(path=workspace.show(path), sha256=read.sha256),),
+        inputs=(runs.Input(path=_shown(source, workspace), sha256=read.sha256),),
         counts={"documents": len(read.documents), "chunks": len(chunks)},
         expected=_expected(passages, config, method),
-        documents=tuple(read.documents),
+        documents=read.documents,
         chunks=tuple(chunks),
         passages=tuple(passages),
         dropped=tuple(read.dropped),
         prompts=prompts,
+        readers=read.readers,
     )
+
+
+def _shown(source: str | Sequence[str], workspace: Workspace) -> str:
+    """The sources as the manifest names them."""
+    sources = [source] if isinstance(source, str) else source
+    root = workspace.root
+    return ", ".join(s if is_url(s) else workspace.show(in_reach(s, root)) for s in sources)
 
 
 def _expected(
@@ -139,6 +151,8 @@ def run_generate(plan: GeneratePlan, settings: runs.Settings) -> runs.Run:
     with runs.Run.start(plan, settings) as run:
         if run.finished:
             return run
+        for taken in plan.readers:
+            run.add_plugin("reader", taken.name, taken.origin, taken.sha256)
         units = [*_record_documents(run, plan), *_record_examples(run, plan, settings)]
         run.finish(units, card=_card(plan))
     if not run.manifest.outputs.get("examples"):

@@ -1,24 +1,21 @@
 """PDF to blocks: lines with their place on the page first, then paragraphs.
 
 Running headers and footers go before lines are joined, else they cut the paragraphs that cross a
-page. Headings are told by size and weight of type, tables by gaps between words.
+page. Headings are told by size and weight of type, tables by gaps between words. Pages that are
+pictures without text are named.
 """
 
-import ctypes
 import dataclasses
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prefkit.errors import missing_extra
 from prefkit.generation.blocks import Block, Parsed, Unreadable, heading, one_line, table, visible
-from prefkit.generation.formats.markdown import ITEM
+from prefkit.generation.formats.pdf_pages import HYPHEN, Line, is_item, page_lines
 
-HYPHEN = "\x02"  # what PDFium puts for a hyphen at the end of a line, and joins the lines
 _EDGE_LINES = 3  # of a page's top and bottom that may be a running header or footer
-_COLUMN_GAP = 1.2  # in type sizes: a gap between words that parts columns; justified text: 0.6
 _NEW_PARAGRAPH = 1.25  # in line pitches
 _CONTENTS_LINE = re.compile(r"(?:\.\s?){4,}\s*\w{0,6}$")
 _MARK = re.compile(r"^[•▪◦‣·●○■–\-*]\s+")
@@ -26,28 +23,22 @@ _LETTER = re.compile(r"[A-Za-z]")
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """A line of a page, in points from the lower left corner.
+class Scans:
+    """Pages that hold pictures and no text.
 
     Attributes:
-        text: Its words.
-        page: 1-based.
-        left: Where it starts.
-        baseline: Height of its baseline.
-        bottom: Height of its last character's; lower, where a hyphen joined two lines.
-        size: Type size of its first character.
-        bold: Whether its first character is bold.
-        cells: Its words parted at wide gaps; one cell for running text.
+        pages: Their 1-based numbers.
+        total: Pages of the whole file.
     """
 
-    text: str
-    page: int
-    left: float
-    baseline: float
-    bottom: float
-    size: float
-    bold: bool
-    cells: tuple[str, ...]
+    pages: tuple[int, ...]
+    total: int
+
+    def __str__(self) -> str:
+        return ranges(self.pages)
+
+
+OCR = Callable[[Any, Scans], Mapping[int, list[Block]]]  # (PdfDocument, scans) -> blocks by page
 
 
 def read_pdf(data: bytes) -> Parsed:
@@ -56,6 +47,16 @@ def read_pdf(data: bytes) -> Parsed:
     Raises:
         Unreadable: It is locked, damaged, or holds no text (a scan).
         PrefkitError: pypdfium2 is not installed.
+    """
+    return read_pdf_pages(data)
+
+
+def read_pdf_pages(data: bytes, ocr: OCR | None = None) -> Parsed:
+    """As `read_pdf`, with a way to read scanned pages.
+
+    Args:
+        data: The file.
+        ocr: Gives the blocks of scanned pages; without it they are named as lost.
     """
     try:
         import pypdfium2
@@ -69,15 +70,67 @@ def read_pdf(data: bytes) -> Parsed:
             raise Unreadable("locked", "the file asks for a password") from error
         raise Unreadable("broken-pdf", str(error)) from error
     try:
-        pages = [_lines(document, number) for number in range(len(document))]
-        title = one_line(document.get_metadata_dict().get("Title", ""))
+        pages = [page_lines(document, number) for number in range(len(document))]
+        title = one_line(visible(document.get_metadata_dict().get("Title", "")))
+        scans = _scans(document, pages)
+        read = ocr(document, scans) if ocr and scans.pages else {}
     except pypdfium2.PdfiumError as error:
         raise Unreadable("broken-pdf", str(error)) from error
     finally:
         document.close()
-    if not any(pages):
-        raise Unreadable("no-text", f"{len(pages)} pages without text; scanned? run OCR first")
-    return Parsed(blocks_of(pages), title)
+    if not any(pages) and not any(read.values()):
+        raise _without_text(scans)
+    blocks = _with_read(blocks_of(pages), read)
+    notes = {"ocr": f"pages {ranges(sorted(read))}"} if read else {}
+    lost = (_lost(scans),) if scans.pages and not read else ()
+    return Parsed(blocks, title, notes, lost=lost)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in a row as `3-7, 9`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(f"{a}-{b}" if a < b else f"{a}" for a, b in parts)
+
+
+def _scans(document: Any, pages: Sequence[Sequence[Line]]) -> Scans:  # a pypdfium2.PdfDocument
+    import pypdfium2.raw as raw
+
+    found = []
+    for number, lines in enumerate(pages, start=1):
+        if lines:
+            continue
+        page = document[number - 1]
+        try:
+            if next(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE]), None) is not None:
+                found.append(number)
+        finally:
+            page.close()
+    return Scans(tuple(found), len(pages))
+
+
+def _lost(scans: Scans) -> Unreadable:
+    return Unreadable(
+        "scanned-pages",
+        f"scanned pages {scans} of {scans.total}: no text; OCR them with `--reader tesseract`, "
+        "or with `ocrmypdf IN OUT` before",
+    )
+
+
+def _without_text(scans: Scans) -> Unreadable:
+    if scans.pages:
+        return Unreadable("no-text", _lost(scans).detail)
+    return Unreadable("no-text", f"{scans.total} pages without text or pictures")
+
+
+def _with_read(blocks: list[Block], read: Mapping[int, list[Block]]) -> list[Block]:
+    """Blocks with those of scanned pages in their places."""
+    merged = [*blocks, *(block for found in read.values() for block in found)]
+    return sorted(merged, key=lambda block: block.page or 0) if read else blocks
 
 
 def blocks_of(pages: Sequence[Sequence[Line]]) -> list[Block]:
@@ -185,7 +238,7 @@ def _blocks(lines: Sequence[Line], levels: dict[tuple[float, bool], int]) -> Ite
             while end < len(lines) and _is_next_row(lines[end - 1], lines[end]):
                 end += 1
             yield table((row.cells for row in lines[at:end]), line.page)
-        elif _is_item(line):
+        elif is_item(line.text):
             end = _list_end(lines, at, levels)
             yield Block("list", "\n".join(_items(lines[at:end])), page=line.page)
         else:
@@ -219,14 +272,6 @@ def _is_next_row(line: Line, following: Line) -> bool:
     )
 
 
-def _is_item(line: Line) -> bool:
-    return bool(_MARK.match(line.text) or (ITEM.match(line.text) and len(line.text) > 3))
-
-
-def _is_marker(cell: str) -> bool:
-    return bool(_MARK.match(f"{cell} ") or re.fullmatch(r"\(?[\d.]+\)?|[a-z][.)]", cell))
-
-
 def _list_end(lines: Sequence[Line], at: int, levels: dict[tuple[float, bool], int]) -> int:
     """One past the list's last line; what hangs below an item's text belongs to the item."""
     left, end = lines[at].left, at + 1
@@ -235,7 +280,7 @@ def _list_end(lines: Sequence[Line], at: int, levels: dict[tuple[float, bool], i
         if _is_heading(line, levels) or len(line.cells) > 1:
             break
         hangs = line.left > left + 2 and _is_near(above, line)
-        if not _is_item(line) and not hangs:
+        if not is_item(line.text) and not hangs:
             break
         end += 1
     return end
@@ -244,7 +289,7 @@ def _list_end(lines: Sequence[Line], at: int, levels: dict[tuple[float, bool], i
 def _items(lines: Sequence[Line]) -> Iterator[str]:
     item = ""
     for line in lines:
-        if _is_item(line):
+        if is_item(line.text):
             if item:
                 yield item
             item = _MARK.sub("- ", line.text)
@@ -262,7 +307,7 @@ def _is_near(line: Line, following: Line) -> bool:
 def _continues(line: Line, following: Line, levels: dict[tuple[float, bool], int]) -> bool:
     if (
         _is_heading(following, levels)
-        or _is_item(following)
+        or is_item(following.text)
         or len(following.cells) > 1
         or abs(line.size - following.size) > 0.5
         or not _is_near(line, following)
@@ -284,94 +329,3 @@ def _join_hyphens(text: str, words: Counter[str]) -> str:
     text = re.sub(rf"(\w+){HYPHEN} ?(\w+)", joined, text)
     text = re.sub(r"([a-z]{2,})- ([a-z]+)", joined, text)
     return text.replace(HYPHEN, "-")
-
-
-def _lines(document: Any, number: int) -> list[Line]:  # a pypdfium2.PdfDocument
-    page = document[number]
-    text_page = page.get_textpage()
-    try:
-        return list(_PageReader(text_page, number + 1).lines())
-    finally:
-        text_page.close()
-        page.close()
-
-
-class _PageReader:
-    """Reads the characters of one page with their places, through PDFium's own calls."""
-
-    def __init__(self, text_page: Any, page: int) -> None:  # a pypdfium2.PdfTextPage
-        import pypdfium2.raw as raw
-
-        self._raw, self._text_page, self._page = raw, text_page, page
-        count = text_page.count_chars()
-        self._codes = [raw.FPDFText_GetUnicode(text_page, i) for i in range(count)]
-
-    def lines(self) -> Iterator[Line]:
-        start = 0
-        for at, code in enumerate([*self._codes, 10]):
-            if code not in (10, 13):
-                continue
-            if at > start and (line := self._line(start, at)):
-                yield line
-            start = at + 1
-
-    def _line(self, start: int, end: int) -> Line | None:
-        solid = [i for i in range(start, end) if not chr(self._codes[i]).isspace()]
-        if not solid:
-            return None
-        size = self._size(solid[0])
-        self._blank_footnote_marks(solid, size)
-        cells = tuple(cell for cell in self._cells(solid, size) if cell)
-        if len(cells) == 2 and _is_marker(cells[0]):
-            cells = (" ".join(cells),)
-        if not cells:
-            return None
-        left, baseline = self._origin(solid[0])
-        bottom = self._origin(solid[-1])[1]
-        bold = "bold" in self._font(solid[0]).lower()
-        return Line(" ".join(cells), self._page, left, baseline, bottom, size, bold, cells)
-
-    def _size(self, at: int) -> float:
-        return round(self._raw.FPDFText_GetFontSize(self._text_page, at), 1)
-
-    def _blank_footnote_marks(self, solid: Sequence[int], size: float) -> None:
-        """Replace small figures that follow a word or a stop by spaces; powers of ten stay."""
-        marked = False
-        for at, code in zip(solid[1:], (self._codes[i] for i in solid[1:]), strict=True):
-            before = chr(self._codes[at - 1])
-            small = chr(code).isdigit() and self._size(at) < 0.8 * size
-            marked = small and (marked or not (before.isdigit() or before.isspace()))
-            if marked:
-                self._codes[at] = 32
-
-    def _cells(self, solid: Sequence[int], size: float) -> Iterator[str]:
-        first = solid[0]
-        for before, after in itertools.pairwise(solid):
-            if after == before + 1:
-                continue
-            gap = self._box(after)[0] - self._box(before)[1]
-            if gap > _COLUMN_GAP * size:
-                yield self._words(first, before)
-                first = after
-        yield self._words(first, solid[-1])
-
-    def _words(self, first: int, last: int) -> str:
-        text = "".join(chr(code) for code in self._codes[first : last + 1])
-        text = text.replace("\ufffe", HYPHEN)
-        parts = (one_line(visible(part)) for part in text.split(HYPHEN))
-        return HYPHEN.join(parts)
-
-    def _origin(self, at: int) -> tuple[float, float]:
-        x, y = ctypes.c_double(), ctypes.c_double()
-        self._raw.FPDFText_GetCharOrigin(self._text_page, at, x, y)
-        return x.value, y.value
-
-    def _box(self, at: int) -> tuple[float, float]:
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        self._raw.FPDFText_GetCharBox(self._text_page, at, left, right, bottom, top)
-        return left.value, right.value
-
-    def _font(self, at: int) -> str:
-        name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-        self._raw.FPDFText_GetFontInfo(self._text_page, at, name, 128, flags)
-        return name.value.decode("utf-8", "replace")

@@ -2,17 +2,14 @@
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from prefkit.errors import missing_extra
-from prefkit.generation.blocks import Block, Parsed, Unreadable, heading, one_line, table, visible
+from prefkit.generation.blocks import Block, Parsed, heading, one_line, table, visible
+from prefkit.generation.formats.packages import Package
 
 Element = Any  # lxml ships no types
-
-_OLE = b"\xd0\xcf\x11\xe0"  # the container of a password-protected file, and of old .doc files
-_LARGEST_RATIO = 200  # unpacked to packed; a real document stays far below
 
 
 def read_docx(data: bytes) -> Parsed:
@@ -27,22 +24,10 @@ def read_docx(data: bytes) -> Parsed:
     except ImportError as error:
         raise missing_extra("python-docx", "docs", "Reading DOCX") from error
 
-    if data.startswith(_OLE):
-        raise Unreadable("locked", "password-protected, or a .doc file under a .docx name")
-    _refuse_bomb(data)
+    Package(data, "docx").refuse_entities()
     document = docx.Document(io.BytesIO(data))
     blocks = list(_Walker(document).walk())
     return Parsed(blocks, one_line(document.core_properties.title or ""))
-
-
-def _refuse_bomb(data: bytes) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            unpacked = sum(entry.file_size for entry in package.infolist())
-    except zipfile.BadZipFile as error:
-        raise Unreadable("broken-docx", f"not a zip package: {error}") from error
-    if unpacked > _LARGEST_RATIO * len(data):
-        raise Unreadable("too-large", f"unpacks from {len(data)} to {unpacked} bytes")
 
 
 class _Walker:

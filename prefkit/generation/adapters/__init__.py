@@ -1,0 +1,1 @@
+"""Readers that lean on another package; each is named with `--reader`."""

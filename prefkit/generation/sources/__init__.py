@@ -1,0 +1,1 @@
+"""Where documents come from: folders, files, patterns, and pages of the web when asked."""
