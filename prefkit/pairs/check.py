@@ -39,7 +39,7 @@ def check_pairs(pairs: Iterable[PreferencePair], stage: str = "pairs") -> Checke
 
 def text_key(text: str) -> str:
     """What two completions share that differ in case, spacing or invisible characters only."""
-    plain = PLAIN.fullmatch(text)
+    plain = (text.isascii() and text.isprintable()) or PLAIN.fullmatch(text)
     return " ".join((text if plain else normalise(text)).casefold().split())
 
 

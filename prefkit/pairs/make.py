@@ -154,16 +154,20 @@ def hear(
     prompts = by_id(examples, "prompt")
     number = {name: place for place, name in enumerate(prompts)}
     distinct = by_id(candidates, "prompt_id", "completion")
-    known = [distinct[name] for name in sorted(distinct) if distinct[name].prompt_id in number]
-    lost = [c for c in distinct.values() if c.prompt_id not in number]
-    dropped = [_drop(c, "unknown-prompt", c.prompt_id) for c in sorted(lost, key=lambda c: c.id)]
+    known = [c for c in distinct.values() if c.prompt_id in number]
+    dropped = [
+        _drop(c, "unknown-prompt", c.prompt_id)
+        if c.prompt_id not in number
+        else _drop(c, "failed-generation", c.finish_reason)
+        for c in distinct.values()
+        if c.prompt_id not in number or c.finish_reason in FAILED
+    ]
+    dropped.sort(key=lambda drop: (drop.rule, drop.record_id))
     sifted = sift(opinions, number, known, config)
     written = _written(sifted)
     answers: list[list[Candidate]] = [[] for _ in prompts]
     for candidate in known:
         answers[number[candidate.prompt_id]].append(candidate)
-        if candidate.finish_reason in FAILED:
-            dropped.append(_drop(candidate, "failed-generation", candidate.finish_reason))
     spoken = np.zeros(len(prompts), bool)
     spoken[sifted.prompt] = True
     here = [place for place, group in enumerate(answers) if group or spoken[place]]
