@@ -88,13 +88,3 @@ def combined(
     both = by_votes + by_ratings
     mixed = (by_votes * chances + by_ratings * filled) / np.where(both > 0, both, 1)
     return np.round(np.where(both > 0, mixed, 0.5), DIGITS)
-
-
-def cyclic(wins: Floats) -> NDArray[np.bool_]:
-    """Whether the majorities of a prompt go round in a circle (a over b over c over a)."""
-    beats = wins > wins.transpose(0, 2, 1)
-    alive = np.ones(wins.shape[:2], bool)
-    for _ in range(wins.shape[1]):
-        # Whoever beats none of the remaining is on no circle.
-        alive &= (beats & alive[:, None, :]).sum(axis=2) > 0
-    return alive.sum(axis=1) > 0

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from prefkit.pairs.strengths import PRIOR, bradley_terry, combined, cyclic
+from prefkit.pairs.rounds import rounds, shortest
+from prefkit.pairs.strengths import PRIOR, bradley_terry, combined
 
 votes = arrays(
     np.float64, (3, 4, 4), elements=st.sampled_from([0.0, 0.0, 0.5, 1.0, 1 / 3, 2.0])
@@ -99,9 +100,20 @@ def test_no_prompts_are_no_strengths():
     assert combined(np.zeros((0, 0, 0)), np.zeros((0, 0))).shape == (0, 0)
 
 
-def test_a_circle_is_seen_whatever_its_length():
-    assert cyclic(wins((0, 1), (1, 2), (2, 0))).tolist() == [True]
-    assert cyclic(wins((0, 1), (1, 2), (2, 3), (3, 0), items=4)).tolist() == [True]
-    assert cyclic(wins((0, 1), (1, 2), (0, 2))).tolist() == [False]
-    assert cyclic(wins((0, 1), (1, 0))).tolist() == [False]
-    assert cyclic(wins((0, 1), (1, 2), (2, 1), (2, 0))).tolist() == [False]  # one link is a tie
+@pytest.mark.parametrize(
+    ("results", "sets"),
+    [
+        ([(0, 1), (1, 2), (2, 0)], [[0, 1, 2]]),
+        ([(0, 1), (1, 2), (2, 3), (3, 0)], [[0, 1, 2, 3]]),
+        ([(0, 1), (1, 2), (0, 2)], []),
+        ([(0, 1), (1, 2), (2, 0), (3, 0), (4, 5), (5, 6), (6, 4)], [[0, 1, 2], [4, 5, 6]]),
+        ([], []),
+    ],
+)
+def test_a_circle_is_seen_whatever_its_length(results, sets):
+    won, lost = (np.array([result[side] for result in results], np.int64) for side in (0, 1))
+    around = rounds(won, lost, 7)
+    assert list(around.members.values()) == sets
+    for group in sets:
+        path = shortest(group, around.beats)
+        assert all(b in around.beats[a] for a, b in zip(path, [*path[1:], path[0]], strict=True))
