@@ -9,7 +9,9 @@ tells which: `+pattern` is a question by rule, `+extractive` a reference that is
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from prefkit.chat import ChatModel, Reply, Request, Sampling
 from prefkit.config import GenerateConfig
@@ -21,18 +23,34 @@ from prefkit.generation.checks import (
     refuse_leak,
     refuse_question,
 )
-from prefkit.generation.examples import Drafted, Passage, line_around, quota
+from prefkit.generation.examples import Drafted, Passage, line_around, notes_of, quota
 from prefkit.generation.grounding import begins_with_pronoun, content_words, numbers, shortens
+from prefkit.generation.kinds import BY_RULE
+from prefkit.generation.languages import language_name
 from prefkit.generation.prompting import Prompt, fenced, neutral
 from prefkit.generation.questions import asked_of
 from prefkit.generation.sentences import Sentence, worth_asking
-from prefkit.records import Example, Quote, user
+from prefkit.records import Example, Question, Quote, user
 
 QUESTION_TOKENS = 40
 ANSWER_TOKENS = 64
 PLAINEST = "object"  # the kind of question that says least: what does X keep?
 _TRIES = 2  # sentences of a chunk that the model may try where rules find no question
 _ANSWERED = 0.75  # of the asked words an answer must hold
+
+
+class Asking(Protocol):
+    """What a plan asks for; see `grid.Cell`."""
+
+    @property
+    def name(self) -> str:
+        """Of the cell."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """One of `kinds.BY_RULE`, or `any`."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +62,7 @@ class _Draft:
     asked: Asked
     question: str
     by_rule: bool
+    cell: Asking | None = None
 
 
 def draft_stepwise(
@@ -52,24 +71,80 @@ def draft_stepwise(
     prompts: Mapping[str, Prompt],
     config: GenerateConfig,
     drafted: Drafted,
+    cells: Mapping[str, Sequence[Asking]] | None = None,
 ) -> None:
-    """Draft from each passage sentence by sentence, adding to `drafted`."""
+    """Draft from each passage sentence by sentence, adding to `drafted`.
+
+    Args:
+        passages: The chunks.
+        model: Words what rules cannot, and answers.
+        prompts: By name.
+        config: How many, and whether answers are wanted.
+        drafted: What has come so far.
+        cells: What a plan asks of each chunk, by its id; without, the most telling questions.
+    """
     drafts: list[_Draft] = []
     unfinished: list[_Draft] = []
     for passage in passages:
-        wanted = quota(passage.chunk, config.per_chunk)
-        finished, others = _by_rule(passage, wanted)
-        drafts += finished
-        unfinished += [] if finished else others[:_TRIES]
+        if passage.language not in ("", "en"):
+            name = language_name(passage.language)
+            drafted.drop(passage, "language-not-by-rule", f"{name}: rules write English only")
+        elif cells is not None:
+            drafts += _for_cells(passage, cells[passage.chunk.id], drafted)
+        else:
+            wanted = quota(passage.chunk, config.per_chunk)
+            finished, others = _by_rule(passage, wanted)
+            drafts += finished
+            unfinished += [] if finished else others[:_TRIES]
     drafts += _by_model(unfinished, model, prompts["question"], config, drafted)
+    if config.questions_only:
+        drafted.questions += [_question(draft, model.name) for draft in drafts]
+        return
     answers = drafted.ask(model, [_answer_request(d, prompts["answer"], config) for d in drafts])
     for draft, reply in zip(drafts, answers, strict=True):
         drafted.examples.append(_example(draft, reply, model.name))
         drafted.count(agreed=_answers(reply.text, draft))
 
 
+def kinds_by_rule(passage: Passage) -> Counter[str]:
+    """How many questions of each kind rules find in a passage; none in another language."""
+    if passage.language not in ("", "en"):
+        return Counter()
+    return Counter(_PLANNED[draft.asked.kind] for draft in _found(passage)[0])
+
+
+_PLANNED = defaultdict(
+    lambda: "factual", {kind: name for name, kinds in BY_RULE.items() for kind in kinds}
+)
+
+
+def _for_cells(passage: Passage, cells: Sequence[Asking], drafted: Drafted) -> Iterator[_Draft]:
+    """The best question that rules find for each cell."""
+    found = _found(passage)[0]
+    for cell in cells:
+        draft = next((d for d in found if _PLANNED[d.asked.kind] == cell.kind), None)
+        if draft is None:
+            drafted.drop(passage, "left-out", f"rules find no {cell.kind} question")
+        else:
+            found.remove(draft)
+            yield dataclasses.replace(draft, cell=cell)
+
+
 def _by_rule(passage: Passage, wanted: int) -> tuple[list[_Draft], list[_Draft]]:
     """Questions that rules can finish, different kinds first, and what is left to the model."""
+    found, left = _found(passage)
+    chosen: list[_Draft] = []
+    kinds: list[str] = []
+    while found and len(chosen) < wanted:
+        best = min(found, key=lambda d: (d.asked.kind == PLAINEST, kinds.count(d.asked.kind)))
+        found.remove(best)
+        chosen.append(best)
+        kinds.append(best.asked.kind)
+    return chosen, left
+
+
+def _found(passage: Passage) -> tuple[list[_Draft], list[_Draft]]:
+    """The best question that rules can finish of each sentence, and what they cannot finish."""
     found: list[_Draft] = []
     left: list[_Draft] = []
     for sentence in worth_asking(passage.chunk, passage.title):
@@ -80,14 +155,7 @@ def _by_rule(passage: Passage, wanted: int) -> tuple[list[_Draft], list[_Draft]]
             found.append(draft)
         elif asked[0].opening:
             left.append(_Draft(passage, sentence, asked[0], "", False))
-    chosen: list[_Draft] = []
-    kinds: list[str] = []
-    while found and len(chosen) < wanted:
-        best = min(found, key=lambda d: (d.asked.kind == PLAINEST, kinds.count(d.asked.kind)))
-        found.remove(best)
-        chosen.append(best)
-        kinds.append(best.asked.kind)
-    return chosen, left
+    return found, left
 
 
 def _refuse(draft: _Draft) -> Refused | None:
@@ -182,15 +250,41 @@ def _names_subject(answer: str, draft: _Draft) -> bool:
 
 
 def _example(draft: _Draft, reply: Reply, model: str) -> Example:
-    sentence, chunk = draft.sentence, draft.passage.chunk
-    own = _is_reference(reply, draft) and reply.text.strip() != sentence.text
-    how = ("+pattern" if draft.by_rule else "") + ("" if own else "+extractive")
-    page = {"page": str(chunk.page)} if chunk.page else {}
+    own = _is_reference(reply, draft) and reply.text.strip() != draft.sentence.text
     return Example(
         prompt=user(draft.question),
-        reference=reply.text.strip() if own else sentence.text,
-        quotes=(Quote(chunk_id=chunk.id, start=sentence.start, end=sentence.end),),
-        kind=draft.asked.kind,
-        generator=f"{model}/stepwise{how}",
-        metadata={"source": draft.passage.source} | page,
+        reference=reply.text.strip() if own else draft.sentence.text,
+        quotes=(_quote(draft),),
+        kind=_kind(draft),
+        generator=_generator(draft, model) + ("" if own else "+extractive"),
+        metadata=_notes(draft),
     )
+
+
+def _question(draft: _Draft, model: str) -> Question:
+    return Question(
+        prompt=user(draft.question),
+        chunk_ids=(draft.passage.chunk.id,),
+        quotes=(_quote(draft),),
+        kind=_kind(draft),
+        generator=_generator(draft, model),
+        metadata=_notes(draft),
+    )
+
+
+def _quote(draft: _Draft) -> Quote:
+    sentence = draft.sentence
+    return Quote(chunk_id=draft.passage.chunk.id, start=sentence.start, end=sentence.end)
+
+
+def _kind(draft: _Draft) -> str:
+    return draft.cell.kind if draft.cell else draft.asked.kind
+
+
+def _generator(draft: _Draft, model: str) -> str:
+    return f"{model}/stepwise" + ("+pattern" if draft.by_rule else "")
+
+
+def _notes(draft: _Draft) -> dict[str, str]:
+    asked = {"cell": draft.cell.name, "pattern": draft.asked.kind} if draft.cell else {}
+    return notes_of(draft.passage) | asked
