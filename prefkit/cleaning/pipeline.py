@@ -166,6 +166,8 @@ def _splits(
     quoted = _as_one(flow.map("quoted", groups.quoted, with_gone))
     placed = flow.map("places", groups.places, [(*pair, chunks) for pair in with_gone], job)
     edges = [*placed, *flow.map("alike-places", groups.alike_places, [(chunks, quoted)], job)]
+    asked = flow.shuffle("asked", groups.by_prompt, with_gone, ground.buckets)
+    edges += flow.map("asked-again", groups.asked_again, asked)
     edges += flow.map("links", groups.links, [(part, gone) for part in found.verified])
     edges += alike.links
     if marking:

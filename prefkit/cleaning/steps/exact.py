@@ -22,6 +22,7 @@ from prefkit.cleaning.steps.table import (
     PREFERENCE,
     Numbers,
     bucket_of,
+    halves_of,
     in_buckets,
     numbers,
     take,
@@ -51,7 +52,7 @@ def clashes(table: pa.Table) -> pa.Table:
 def by_key(table: pa.Table, job: Job, buckets: int) -> list[pa.Table]:
     """Keys of the rows that the rules accept, equal ones in one bucket."""
     accepted = table.filter(table["rule"].is_null()).select(COLUMNS)
-    halves = _halves(accepted[_key(job)])
+    halves = halves_of(accepted[_key(job)])
     return in_buckets(accepted, bucket_of(halves[:, 0], buckets), buckets)
 
 
@@ -59,9 +60,9 @@ def repeated(table: pa.Table, job: Job, parts: Sequence[Part]) -> pa.Table:
     """What yields to a row of the same key, or contradicts one, as a table of `DROPS`."""
     key = _key(job)
     ordered = table.sort_by([(key, "ascending"), *PREFERENCE])
-    group, first = _groups(_halves(ordered[key]))
+    group, first = _groups(halves_of(ordered[key]))
     opposite = _opposite(ordered, group, job)
-    whole = _halves(ordered["whole_key"])
+    whole = halves_of(ordered["whole_key"])
     later = (np.arange(len(ordered)) != first) & (opposite < 0)
     same = (whole == whole[first]).all(axis=1)
     asked = np.flatnonzero(later & ~same)
@@ -76,15 +77,6 @@ def repeated(table: pa.Table, job: Job, parts: Sequence[Part]) -> pa.Table:
 def _key(job: Job) -> str:
     one_a_prompt = job.kind == "examples" and not job.config.keep_repeated_prompts
     return "prompt_key" if one_a_prompt else "whole_key"
-
-
-def _halves(keys: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """128-bit keys as two numbers each, shape (keys, 2)."""
-    array = keys.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.chunks else pa.array([], keys.type)
-    data = np.frombuffer(array.buffers()[1] or b"", np.uint64)
-    return data.reshape(-1, 2)[array.offset : array.offset + len(array)]
 
 
 def _groups(halves: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:

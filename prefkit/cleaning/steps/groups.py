@@ -5,7 +5,8 @@ ask the same, or are near duplicates of each other form one group, which lands i
 row-wise split would put two questions on one passage on both sides, the standard leak of
 generated Q&A.
 
-Rows are nodes by their number; documents and prompts are negative nodes by a hash of their name.
+Rows are nodes by their number; documents are negative nodes by a hash of their name. Rows that ask
+the same are found by a shuffle: a node for every prompt would make the graph as large as the set.
 """
 
 import hashlib
@@ -15,7 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from prefkit.cleaning.near_duplicates import near_pairs
-from prefkit.cleaning.steps.table import Numbers, numbers, staying
+from prefkit.cleaning.steps.table import (
+    Numbers,
+    bucket_of,
+    halves_of,
+    in_buckets,
+    numbers,
+    staying,
+)
 from prefkit.cleaning.steps.take_in import Job
 
 EDGES = pa.schema([("left", pa.int64()), ("right", pa.int64())])
@@ -45,7 +53,7 @@ def alike_places(table: pa.Table, wanted: pa.Table, job: Job) -> pa.Table:
 
 
 def places(table: pa.Table, gone: pa.Table, chunks: pa.Table, job: Job) -> pa.Table:
-    """Edges from each row that stays to what it is from, and to its prompt.
+    """Edges from each row that stays to what it is from.
 
     The table's metadata says how many rows quote a chunk that is not at hand (`unplaced`).
     """
@@ -59,12 +67,24 @@ def places(table: pa.Table, gone: pa.Table, chunks: pa.Table, job: Job) -> pa.Ta
             unplaced += any(chunk_id not in known for chunk_id in ids)
             pairs += ((row, _node(name)) for name in _names(ids, noted, known, job))
     left, right = np.array(pairs, np.int64).reshape(-1, 2).T
-    prompts = [
-        -1 - (int.from_bytes(key[:8], "little") >> 1) for key in rows["prompt_key"].to_pylist()
-    ]
-    asked = _edges(numbers(rows, "row"), np.array(prompts, np.int64))
-    found = pa.concat_tables([_edges(left, right), asked])
-    return found.replace_schema_metadata({"unplaced": str(unplaced)})
+    return _edges(left, right).replace_schema_metadata({"unplaced": str(unplaced)})
+
+
+def by_prompt(table: pa.Table, gone: pa.Table, buckets: int) -> list[pa.Table]:
+    """Rows that stay with the halves of their prompt's key, those of one prompt in one bucket."""
+    rows = staying(table.select(["row", "rule", "prompt_key"]), numbers(gone, "row"))
+    halves = halves_of(rows["prompt_key"])
+    columns = {"row": numbers(rows, "row"), "key": halves[:, 0], "more": halves[:, 1]}
+    return in_buckets(pa.table(columns), bucket_of(halves[:, 0], buckets), buckets)
+
+
+def asked_again(table: pa.Table) -> pa.Table:
+    """Edges from each row to the next one with the same prompt."""
+    row, key, more = (table[name].to_numpy() for name in ("row", "key", "more"))
+    order = np.lexsort((row, more, key))
+    row, key, more = row[order], key[order], more[order]
+    same = (key[1:] == key[:-1]) & (more[1:] == more[:-1])
+    return _edges(row[:-1][same], row[1:][same])
 
 
 def links(table: pa.Table, gone: pa.Table) -> pa.Table:

@@ -89,6 +89,15 @@ def take(parts: Sequence[Part], rows: Numbers, columns: Sequence[str]) -> pa.Tab
     return pa.concat_tables(found).take(pa.array(places))
 
 
+def halves_of(keys: pa.ChunkedArray) -> NDArray[np.uint64]:
+    """128-bit keys as two numbers each, shape (keys, 2)."""
+    array = keys.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.chunks else pa.array([], keys.type)
+    data = np.frombuffer(array.buffers()[1] or b"", np.uint64)
+    return data.reshape(-1, 2)[array.offset : array.offset + len(array)]
+
+
 def staying(table: pa.Table, gone: Numbers) -> pa.Table:
     """The rows that no rule refused and that are not among `gone`."""
     return table.filter(stays(table, gone))
