@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,17 +70,16 @@ def plan_pairs(
     """
     sources = (sources,) if isinstance(sources, str) else tuple(sources)
     files = _files(sources, "judgments", workspace)
-    opinions = read_opinions(files)
-    _refuse_empty(sources, "judgments", len(opinions))
-    inputs = [Input.of(file, workspace) for file in files]
     upstream = _runs_of(sources)
     named = (config.candidates,) if config.candidates else ()
-    candidates, more = _load(named or upstream, "candidates", Candidate, workspace)
-    inputs += more
+    answered = named or upstream
     named = (config.examples,) if config.examples else ()
     upstream = named or (*_runs_of([config.candidates or "-"]), *upstream)
-    examples, more = _load(upstream, "examples", Example, workspace)
-    inputs += more
+    with ThreadPoolExecutor(1) as aside:  # while processes read the judgments
+        others = aside.submit(_judged, files, answered, upstream, workspace)
+        opinions = read_opinions(files)
+    _refuse_empty(sources, "judgments", len(opinions))
+    candidates, examples, inputs = others.result()
     judged = set(opinions.said["prompt"].unique().to_pylist())
     earlier, more = _earlier(judged - {example.id for example in examples}, upstream, workspace)
     examples, inputs = [*examples, *earlier], [*inputs, *more]
@@ -157,6 +157,16 @@ def _files(sources: Sequence[str], stream: str, workspace: Workspace) -> list[Pa
             )
         files |= dict.fromkeys(files_of(source, stream, workspace))
     return list(files)
+
+
+def _judged(
+    files: Sequence[Path], answered: Sequence[str], asked: Sequence[str], workspace: Workspace
+) -> tuple[list[Candidate], list[Example], list[Input]]:
+    """Candidates and examples, and all files by hash, those of the judgments first."""
+    inputs = [Input.of(file, workspace) for file in files]
+    candidates, more = _load(answered, "candidates", Candidate, workspace)
+    examples, most = _load(asked, "examples", Example, workspace)
+    return candidates, examples, [*inputs, *more, *most]
 
 
 def _load(
