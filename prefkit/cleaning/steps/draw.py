@@ -15,8 +15,9 @@ from prefkit.engine import Part
 from prefkit.errors import PrefkitError
 
 DRAWS = 64  # with few documents of unlike size, one draw can miss the share by far
+AT_A_TIME = 1 << 16  # groups that are Python numbers at a time
 CLOSE = 0.01  # of all rows: near enough to stop drawing
-UNDECIDED, TRAIN, TEST = 0, 1, 2
+UNDECIDED, TRAIN, TEST = np.int8(0), np.int8(1), np.int8(2)
 SPLITS = pa.schema([("row", pa.int64()), ("test", pa.bool_())])
 
 
@@ -76,11 +77,15 @@ def _groups(rows: Numbers, labels: pa.Table) -> Numbers:
     """A group number for each row, from 0; a row without a label is a group of its own."""
     nodes = numbers(labels, "node")
     places = np.minimum(np.searchsorted(nodes, rows), max(len(nodes) - 1, 0))
-    label = rows.copy()
-    if len(nodes):
-        known = nodes[places] == rows
-        label[known] = numbers(labels, "label")[places[known]]
-    return np.unique(label, return_inverse=True)[1]
+    if not len(nodes):
+        return np.arange(len(rows))
+    known = nodes[places] == rows
+    alone = int(np.count_nonzero(~known))
+    group = np.empty(len(rows), np.int64)
+    group[~known] = np.arange(alone)
+    linked = numbers(labels, "label")[places[known]]
+    group[known] = np.unique(linked, return_inverse=True)[1] + alone
+    return group
 
 
 def _draw(
@@ -113,14 +118,21 @@ def _draw(
 
 def _held_out(order: Numbers, sizes: Numbers, wanted: float) -> Numbers:
     """Groups in order, each taken when it brings the total nearer to what is wanted."""
-    held, total = [], 0
-    for group, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
-        if total + size / 2 < wanted:
-            held.append(group)
-            total += size
-        elif total + 0.5 >= wanted:
+    held: list[Numbers] = []
+    total = 0
+    for begin in range(0, len(order), AT_A_TIME):
+        part = order[begin : begin + AT_A_TIME]
+        taken = np.zeros(len(part), np.bool_)
+        for place, size in enumerate(sizes[part].tolist()):
+            if total + size / 2 < wanted:
+                taken[place] = True
+                total += size
+            elif total + 0.5 >= wanted:
+                break
+        held.append(part[taken])
+        if total + 0.5 >= wanted:
             break
-    return np.array(held, np.int64)
+    return np.concatenate([np.empty(0, np.int64), *held])
 
 
 def _leave_no_side_empty(
