@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, Final
 
 from prefkit.chat.budget import Budget, most_tokens
 from prefkit.chat.dialect import Dialect, Shape, looks_like_json
@@ -15,6 +15,8 @@ from prefkit.chat.reading import Body, parsed, replies_of, usage_of
 from prefkit.chat.replies import Paid, ReplyCache
 
 log = logging.getLogger(__name__)
+
+PATH: Final = "/chat/completions"
 
 
 class Caller:
@@ -169,11 +171,12 @@ class Caller:
                 self.budget.release(hold)
 
     async def _send(self, payload: dict[str, Any], line: Line) -> tuple[str, Failure | None]:
+        import httpx2
         import openai
 
         key = self.address.key
-        try:
-            raw = await line.client.chat.completions.with_raw_response.create(**payload)
+        try:  # not `chat.completions.create`, which spends a quarter of the time on types
+            raw = await line.client.post(PATH, body=payload, cast_to=httpx2.Response)
         except openai.OpenAIError as error:
             return "", failure_of(error, key)
         try:

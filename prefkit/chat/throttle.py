@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections import deque
@@ -12,8 +13,9 @@ from prefkit.chat.pace import Pace
 
 START: Final = 8.0  # requests in flight at first
 QUICK: Final = 0.5  # added a success at first: half as many again every round trip
-SHRINK: Final = 0.7
-SHRINK_EVERY: Final = 0.2  # seconds; a burst of refusals counts once
+NEAR: Final = 0.1  # of the usual step, within 1 of where the server last said no
+SHRINK: Final = 0.8
+SHRINK_EVERY: Final = 0.05  # seconds; a burst of refusals counts once
 SPREAD: Final = 0.2  # of a pause: over so much time the requests begin again, not all at once
 LONGEST_SPREAD: Final = 1.0
 
@@ -26,8 +28,9 @@ class Throttle:
     """Slow start, then additive increase and multiplicative decrease, as TCP does.
 
     What decreases it is a refusal, or a server that gets slower without getting more done
-    (see `pace`). Against a server that takes 40 requests at a time, a fixed 256 costs 6,940
-    refusals and 56 s for 6,000 requests; this costs some 30 refusals and 9 s.
+    (see `pace`). Where the server last said no is come near to in small steps only. Against a
+    server that takes 40 requests at a time, a fixed 256 costs 6,940 refusals and 56 s for 6,000
+    requests; `benchmarks/speed/results/client.md` has what this costs.
 
     Attributes:
         limit: Requests in flight now allowed; never above what the user asked for.
@@ -41,6 +44,7 @@ class Throttle:
         self.flying = 0
         self.refusals = 0
         self._quick = True  # until the server first says no
+        self._ceiling = math.inf  # where it last did
         self._stopped = False
         self._resume = 0.0
         self._spread = 0.0
@@ -72,7 +76,7 @@ class Throttle:
         limit = self.limit
         full = self.flying >= int(limit) - 1
         if full:  # a limit that was not reached says nothing about a higher one
-            self.limit = min(self._most, limit + (QUICK if self._quick else 1 / limit))
+            self.limit = min(self._most, limit + self._step())
         if seconds is not None:
             advice = self._pace.landed(seconds, limit, full=full)
             if advice is not None:
@@ -97,7 +101,16 @@ class Throttle:
         news = sent is None or sent > self._shrunk
         if news and now - self._shrunk >= SHRINK_EVERY:
             self._shrunk = now
-            self.limit = max(1.0, min(self.limit, self.flying + 1) * SHRINK)
+            self._ceiling = min(self.limit, self.flying + 1)
+            self.limit = max(1.0, self._ceiling * SHRINK)
+
+    def _step(self) -> float:
+        """By how much a success raises the limit."""
+        if self._quick:
+            return QUICK
+        if self.limit > self._ceiling + 1:
+            self._ceiling = math.inf
+        return (NEAR if self.limit > self._ceiling - 1 else 1.0) / self.limit
 
     def stop(self) -> None:
         """Send nothing more; what is in flight stays there."""
