@@ -57,6 +57,7 @@ class Answer:
     raw: bytes | None = None
     delay: float = 0.0
     drop: bool = False
+    cut: bool = False  # hang up in the middle of the body
 
     def payload(self, asked: Asked) -> bytes:
         if self.raw is not None:
@@ -196,9 +197,11 @@ class ChatServer:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
                     return
-                self._send(answer.status, answer.headers, answer.payload(asked))
+                self._send(answer.status, answer.headers, answer.payload(asked), answer.cut)
 
-            def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+            def _send(
+                self, status: int, headers: Mapping[str, str], body: bytes, cut: bool = False
+            ) -> None:
                 with contextlib.suppress(ConnectionError):  # the client hung up: its right
                     self.send_response(status)
                     self.send_header("Content-Type", "application/json")
@@ -206,7 +209,11 @@ class ChatServer:
                     for name, value in headers.items():
                         self.send_header(name, value)
                     self.end_headers()
-                    self.wfile.write(body)
+                    self.wfile.write(body[: len(body) // 2] if cut else body)
+                if cut:
+                    self.wfile.flush()
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""

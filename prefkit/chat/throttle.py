@@ -15,7 +15,7 @@ START: Final = 8.0  # requests in flight at first
 QUICK: Final = 0.5  # added a success at first: half as many again every round trip
 NEAR: Final = 0.1  # of the usual step, within 1 of where the server last said no
 SHRINK: Final = 0.8
-SHRINK_EVERY: Final = 0.05  # seconds; a burst of refusals counts once
+SHRINK_EVERY: Final = 0.2  # seconds, where it is not known when the refused was sent
 SPREAD: Final = 0.2  # of a pause: over so much time the requests begin again, not all at once
 LONGEST_SPREAD: Final = 1.0
 
@@ -98,8 +98,7 @@ class Throttle:
         if now + pause > self._resume and pause > 0:
             self._resume = now + pause
             self._spread = min(LONGEST_SPREAD, SPREAD * pause)
-        news = sent is None or sent > self._shrunk
-        if news and now - self._shrunk >= SHRINK_EVERY:
+        if now - SHRINK_EVERY >= self._shrunk if sent is None else sent > self._shrunk:
             self._shrunk = now
             self._ceiling = min(self.limit, self.flying + 1)
             self.limit = max(1.0, self._ceiling * SHRINK)
