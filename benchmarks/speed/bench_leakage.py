@@ -14,6 +14,7 @@ import ast
 import functools
 import importlib.util
 import json
+import os
 import platform
 import random
 import re
@@ -209,6 +210,7 @@ def measure(name: str, rows: int, peers: Path | None) -> dict:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         planted = write_corpus(folder, rows)
+        load = round(os.getloadavg()[0], 1)
         began = time.perf_counter()
         if name == "prefkit":
             found: dict[str, set[str]] | set[str] = with_prefkit(folder)
@@ -221,7 +223,7 @@ def measure(name: str, rows: int, peers: Path | None) -> dict:
         size = (folder / "train.jsonl").stat().st_size / 1e6
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     result = {"rows": rows, "megabytes": round(size), "seconds": round(seconds, 2)}
-    result |= {"largest_process_megabytes": peak} | score(found, planted)
+    result |= {"load_before": load, "largest_process_megabytes": peak} | score(found, planted)
     print(f"{name:<10} {json.dumps(result)}", flush=True)
     return result
 
