@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
+from urllib.parse import urlsplit
 
 from prefkit import console
 from prefkit.config import GenerateConfig
@@ -119,12 +120,7 @@ def read_documents(
             for, or no document is usable.
     """
     sources = [source] if isinstance(source, str | Path) else list(source)
-    for page in (str(entry) for entry in sources if is_url(str(entry))):
-        if fetcher is None:
-            raise PrefkitError(
-                f"{page}: pages of the web are fetched only when you ask for it.",
-                hint="Add `--allow-url`.",
-            )
+    _refuse_pages([str(entry) for entry in sources if is_url(str(entry))], fetcher)
     reading = _Reading(readers or _bundled(), largest, cache, fetcher)
     found = places(sources, include=include, exclude=exclude, base=base)
     corpus = Corpus(reading, keep=cache is None)
@@ -152,6 +148,21 @@ def read_documents(
         )
     unchanged = cache.hits if cache else 0
     return Read(corpus, dropped, reading.readers.named, unchanged, corpus.digest())
+
+
+def _refuse_pages(pages: Sequence[str], fetcher: Fetcher | None) -> None:
+    for page in pages:
+        address = urlsplit(page)
+        if address.username or address.password:
+            raise PrefkitError(
+                f"The address of a page on {address.hostname} holds a user or a password.",
+                hint="Addresses are recorded: download the page, and name the file.",
+            )
+        if fetcher is None:
+            raise PrefkitError(
+                f"{page}: pages of the web are fetched only when you ask for it.",
+                hint="Add `--allow-url`.",
+            )
 
 
 def _bundled() -> Readers:

@@ -47,6 +47,29 @@ def _content(lines: Sequence[tuple[str, float, bool] | str], gap: float) -> byte
     return b"\n".join(parts)
 
 
+def scanned_pdf(*pages: str, picture: bytes = b"\x00", size: tuple[int, int] = (1, 1)) -> bytes:
+    """A PDF with a line of text a page; a page without text holds a grey picture, like a scan."""
+    kids = " ".join(f"{5 + 2 * number} 0 R" for number in range(len(pages)))
+    image = b"<< /Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceGray "
+    image += b"/BitsPerComponent 8 /Length %d >>\nstream\n%s\nendstream"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        image % (*size, len(picture), picture),
+    ]
+    for number, text in enumerate(pages):
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R"
+            b" >> /XObject << /I 4 0 R >> >> /Contents %d 0 R >>" % (6 + 2 * number)
+        )
+        content = b"q 500 0 0 700 50 50 cm /I Do Q"
+        if text:
+            content = b"BT /F1 10 Tf 60 780 Td (%s) Tj ET" % text.encode("cp1252")
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
+    return _file(objects)
+
+
 def _file(objects: Sequence[bytes]) -> bytes:
     body, offsets = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, start=1):

@@ -42,7 +42,7 @@ def _delimiter(text: str) -> str:
             widths = Counter(len(row) for row in rows if row)
         except csv.Error:
             return 0.0, 0
-        width, often = max(widths.items(), key=lambda item: (item[0] > 1, item[1]))
+        width, often = max(widths.items(), key=lambda item: (item[0] > 1, item[1]), default=(0, 0))
         return (often / widths.total() if width > 1 else 0.0), width
 
     return max(_DELIMITERS, key=agreement)

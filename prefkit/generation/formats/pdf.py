@@ -17,8 +17,9 @@ from prefkit.generation.formats.pdf_pages import HYPHEN, Line, is_item, page_lin
 
 _EDGE_LINES = 3  # of a page's top and bottom that may be a running header or footer
 _NEW_PARAGRAPH = 1.25  # in line pitches
-_CONTENTS_LINE = re.compile(r"(?:\.\s?){4,}\s*\w{0,6}$")
+_CONTENTS_LINE = re.compile(r"(?:(?:\.\s?){4,}\s*\w{0,6}|(?:\s\.){2,}\s*\d{1,4})$")
 _MARK = re.compile(r"^[•▪◦‣·●○■–\-*]\s+")
+_AND = frozenset("and or to und oder bis et ou y o e og eller en of".split())  # `pre- and post-`
 _LETTER = re.compile(r"[A-Za-z]")
 
 
@@ -81,9 +82,18 @@ def read_pdf_pages(data: bytes, ocr: OCR | None = None) -> Parsed:
     if not any(pages) and not any(read.values()):
         raise _without_text(scans)
     blocks = _with_read(blocks_of(pages), read)
-    notes = {"ocr": f"pages {ranges(sorted(read))}"} if read else {}
+    notes = _left_out(pages) | ({"ocr": f"pages {ranges(sorted(read))}"} if read else {})
     lost = (_lost(scans),) if scans.pages and not read else ()
     return Parsed(blocks, title, notes, lost=lost)
+
+
+def _left_out(pages: Sequence[Sequence[Line]]) -> dict[str, str]:
+    """How many lines of headers, footers and tables of contents are not in the text."""
+    kept = without_running_lines(pages)
+    running = sum(map(len, pages)) - sum(map(len, kept))
+    listed = sum(bool(_CONTENTS_LINE.search(line.text)) for page in kept for line in page)
+    counts = {"running-lines": running, "contents-lines": listed}
+    return {name: str(count) for name, count in counts.items() if count}
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -322,10 +332,12 @@ def _join_hyphens(text: str, words: Counter[str]) -> str:
     """Words that were cut at a line's end, joined; with the hyphen where the document has it."""
 
     def joined(found: re.Match[str]) -> str:
+        if found[2].lower() in _AND:
+            return found[0].replace(HYPHEN, "-")
         whole, hyphened = found[1] + found[2], f"{found[1]}-{found[2]}"
         keep = words[hyphened.lower()] > words[whole.lower()] or found[2][0].isupper()
         return hyphened if keep else whole
 
     text = re.sub(rf"(\w+){HYPHEN} ?(\w+)", joined, text)
-    text = re.sub(r"([a-z]{2,})- ([a-z]+)", joined, text)
+    text = re.sub(r"([^\W\d_]{2,})- ([^\W\d_]+)", joined, text)
     return text.replace(HYPHEN, "-")

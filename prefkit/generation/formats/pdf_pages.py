@@ -3,6 +3,7 @@
 import ctypes
 import dataclasses
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from prefkit.generation.formats.markdown import ITEM
 
 HYPHEN = "\x02"  # what PDFium puts for a hyphen at the end of a line, and joins the lines
 _COLUMN_GAP = 1.2  # in type sizes: a gap between words that parts columns; justified text: 0.6
+_SLANTED = 0.3  # sine of twice the angle: from 9 to 81 degrees
+_BOLD = re.compile(r"bold|black|heavy|demi|(?:^|\+)(?:cm|ec|sf)\w*bx", re.IGNORECASE)
 _MARK = re.compile(r"^[•▪◦‣·●○■–\-*]\s+")
 
 
@@ -26,7 +29,7 @@ class Line:
         baseline: Height of its baseline.
         bottom: Height of its last character's; lower, where a hyphen joined two lines.
         size: Type size of its first character.
-        bold: Whether its first character is bold.
+        bold: Whether its first and last characters are bold.
         cells: Its words parted at wide gaps; one cell for running text.
     """
 
@@ -77,7 +80,7 @@ class _PageReader:
 
     def _line(self, start: int, end: int) -> Line | None:
         solid = [i for i in range(start, end) if not chr(self._codes[i]).isspace()]
-        if not solid:
+        if not solid or self._is_slanted(solid[0]):
             return None
         size = self._size(solid[0])
         self._blank_footnote_marks(solid, size)
@@ -88,8 +91,13 @@ class _PageReader:
             return None
         left, baseline = self._origin(solid[0])
         bottom = self._origin(solid[-1])[1]
-        bold = "bold" in self._font(solid[0]).lower()
+        bold = all(_BOLD.search(self._font(at)) for at in (solid[0], solid[-1]))
         return Line(" ".join(cells), self._page, left, baseline, bottom, size, bold, cells)
+
+    def _is_slanted(self, at: int) -> bool:
+        """Whether a character stands across the page, as those of a watermark do."""
+        angle = self._raw.FPDFText_GetCharAngle(self._text_page, at)
+        return abs(math.sin(2 * angle)) > _SLANTED
 
     def _size(self, at: int) -> float:
         return round(self._raw.FPDFText_GetFontSize(self._text_page, at), 1)

@@ -25,7 +25,7 @@ _EXPLICIT = re.compile(r"^\.\.(?:\s+|$)")
 _DIRECTIVE = re.compile(
     r"^\.\.\s+(?:\|([^|]{1,200})\|\s+)?([a-zA-Z][\w:+.-]{0,80}?)\s?::(?:\s+(.*)|$)"
 )
-_FOOTNOTE = re.compile(r"^\.\.\s+\[([^\]]{1,80})\]\s+(.*)$")
+_FOOTNOTE = re.compile(r"^\.\.\s+\[([^\]]{1,80})\](?:\s+(.*)|$)")
 _FIELD = re.compile(r"^:((?:[^:\\]|\\.){1,200}):(?:\s+(.*)|$)")
 _OPTION = re.compile(
     r"^((?:--?|/)[\w?][^\s]{0,60}(?:[ =][^\s]{1,40})?(?:, .{1,60}?)?)\s{2,}(\S.*)$"
@@ -216,6 +216,8 @@ class _Reader:
             first = lines[at][len(mark[0]) :]
             rest = lines[at + 1 : end]
             margin = min((_indent(line) for line in rest if line), default=0)
+            if first and not (rest and rest[0]):  # what stands deeper after a blank line is quoted
+                margin = min(margin, len(mark[0]))
             number = int(mark[1]) if mark[1].isdecimal() else number + 1
             name = "-" if _BULLET.match(lines[at]) else f"{number if mark[1] == '#' else mark[1]}."
             body = [first, *(line[margin:] for line in rest)]
@@ -280,8 +282,9 @@ class _Reader:
     def _explicit(self, lines: Sequence[str]) -> Iterator[Block]:
         """What follows two dots: a directive, a footnote; targets and comments are left out."""
         if said := _match(_FOOTNOTE, lines[0]):
-            words = self.plain(" ".join([said[2], *lines[1:]]))
-            yield Block("paragraph", f"[{said[1].lstrip('#')}] {words}".replace("[] ", ""))
+            words = self.plain(" ".join([said[2] or "", *lines[1:]]))
+            name = said[1].lstrip("#*")
+            yield from _as_paragraph(f"[{name}] {words}" if name and words else words)
         elif (said := _match(_DIRECTIVE, lines[0])) and not said[1]:
             yield from self._directive(said[2].lower(), said[3] or "", lines[1:])
 

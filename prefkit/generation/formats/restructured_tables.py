@@ -82,5 +82,5 @@ def csv_rows(options: Mapping[str, str], body: Sequence[str]) -> list[list[str]]
     try:
         read = csv.reader(lines, delimiter=delimiter[:1] or ",", skipinitialspace=True)
         return [[one_line(cell) for cell in row] for row in read]
-    except csv.Error:
+    except (csv.Error, TypeError, ValueError):  # the delimiter, or the lines
         return [[one_line(line)] for line in lines]

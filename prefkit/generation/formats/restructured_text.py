@@ -19,6 +19,7 @@ _REFERENCE = re.compile(r"(?<![\w.])(\w[\w.-]{0,100}\w|\w)_{1,2}(?![\w_])")
 _STRONG = re.compile(r"\*\*(?=\S)([^*]{1,500}?)(?<=\S)\*\*")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]{1,500}?)(?<=[^\s*])\*(?![\w*])")
 _SUBSTITUTION = re.compile(r"\|([^|\s](?:[^|]{0,100}[^|\s])?)\|_{0,2}")
+_ANONYMOUS = re.compile(r"\s?\[[#*]\]_(?!\w)")
 _FOOTNOTE = re.compile(r"\[#?([^\]\s]{1,60})\]_(?!\w)")
 
 
@@ -42,7 +43,8 @@ def _without_marks(text: str, replaced: Mapping[str, str]) -> str:
     text = _SUBSTITUTION.sub(lambda found: replaced.get(found[1], found[1]), text)
     text = _ROLE.sub(lambda found: _role(found[1]), text)
     text = _LINK.sub(lambda found: found[1] or found[2], text)
-    text = _FOOTNOTE.sub(r"[\1]", _PHRASE.sub(r"\1", text))
+    text = _ANONYMOUS.sub("", _PHRASE.sub(r"\1", text))
+    text = _FOOTNOTE.sub(r"[\1]", text)
     text = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\1", text))
     text = _REFERENCE.sub(r"\1", text)
     return _SET_ASIDE.sub(lambda found: chr(ord(found[0]) - _ASIDE), text)
