@@ -7,20 +7,23 @@ from prefkit.chat.pace import Pace
 from prefkit.chat.throttle import START, Stopped, Throttle
 
 
-async def _busy(throttle, requests, answer):
-    """Put requests through a throttle; `answer(flying)` says whether the server takes one."""
-    seen = []
+async def _busy(throttle, requests, admits):
+    """Put requests through a throttle to a server that admits so many; what was in flight."""
+    seen, admitted = [], 0
 
     async def one():
+        nonlocal admitted
         while True:
             async with throttle.turn():
                 sent = time.monotonic()
                 seen.append(throttle.flying)
-                taken = answer(throttle.flying)
-                await asyncio.sleep(0.001)
-                if taken:
+                if admitted < admits:
+                    admitted += 1
+                    await asyncio.sleep(0.001)
+                    admitted -= 1
                     throttle.succeeded()
                     return
+                await asyncio.sleep(0)
                 throttle.refused(0.0, sent)
             await asyncio.sleep(0.01)
 
@@ -31,7 +34,7 @@ async def _busy(throttle, requests, answer):
 def test_it_begins_with_few_and_reaches_the_most():
     async def run():
         throttle = Throttle(100)
-        seen = await _busy(throttle, 1500, lambda flying: True)
+        seen = await _busy(throttle, 1500, 1000)
         return throttle, seen
 
     throttle, seen = asyncio.run(run())
@@ -47,7 +50,7 @@ def test_it_never_begins_above_the_most():
 def test_it_settles_at_what_the_server_takes_with_few_refusals():
     async def run():
         throttle = Throttle(256)
-        await _busy(throttle, 4000, lambda flying: flying <= 40)
+        await _busy(throttle, 4000, 40)
         return throttle
 
     throttle = asyncio.run(run())
