@@ -115,6 +115,11 @@ def _count(section: Section) -> str:
     return f" <b>{len(section.alarms)}</b>" if section.alarms else ""
 
 
+def sections_body(sections: Sequence[Section]) -> str:
+    """Contents and sections as HTML, for a page of another stage."""
+    return _contents(sections) + "".join(map(_section, sections))
+
+
 def _section(section: Section) -> str:
     return (
         f'<h2 id="{_anchor(section.key)}">{_text(section.title)}</h2>'

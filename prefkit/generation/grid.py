@@ -5,6 +5,7 @@ stops at its total is balanced too. A chunk is given only kinds that it allows.
 """
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -70,12 +71,13 @@ class Grid:
         """All cells in order."""
         return (cell for task in self.tasks for cell in task.cells)
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Cells by kind, persona and difficulty."""
+    def counts(self, first: int | None = None) -> dict[str, dict[str, int]]:
+        """Cells by kind, persona and difficulty, of the first so many or of all."""
+        cells = list(itertools.islice(self.cells(), first))
         of = {
-            "kinds": (cell.kind for cell in self.cells()),
-            "personas": (cell.persona for cell in self.cells()),
-            "difficulty": (cell.difficulty for cell in self.cells()),
+            "kinds": (cell.kind for cell in cells),
+            "personas": (cell.persona for cell in cells),
+            "difficulty": (cell.difficulty for cell in cells),
         }
         counted = {name: Counter(filter(None, values)) for name, values in of.items()}
         return {name: dict(sorted(counter.items())) for name, counter in counted.items() if counter}

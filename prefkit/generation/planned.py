@@ -14,7 +14,7 @@ from prefkit.generation.difficulty import estimated
 from prefkit.generation.drafts import ANSWER_CHECKS, QUESTION_CHECKS, Draft, first_refusal
 from prefkit.generation.examples import Drafted, Passage, notes_of
 from prefkit.generation.grid import Cell, Task
-from prefkit.generation.kinds import FOLLOW_UP, NOWHERE
+from prefkit.generation.kinds import FOLLOW_UP
 from prefkit.generation.languages import language_name
 from prefkit.generation.personas import Persona
 from prefkit.generation.prompting import Prompt, fenced, lines_of, neutral
@@ -77,10 +77,11 @@ def schema(*, answers: bool) -> dict[str, Any]:  # a JSON schema
     item |= {"answer": text} if answers else {}
     item |= {"quotes": {"type": "array", "items": text}}
     item |= {"earlier_question": text, "earlier_answer": text}
-    return _items(item)
+    return items_schema(item)
 
 
-def _items(properties: Mapping[str, Any]) -> dict[str, Any]:
+def items_schema(properties: Mapping[str, Any]) -> dict[str, Any]:  # a JSON schema
+    """A list of objects that have all these properties and no others."""
     one = {
         "type": "object",
         "additionalProperties": False,
@@ -252,19 +253,14 @@ def _keep(
             quotes=draft.quotes,
             kind=cell.kind,
             generator=generator,
-            metadata=notes | _about(draft),
+            metadata=notes,
         )
     )
 
 
-def _about(draft: Draft) -> dict[str, str]:
-    """The chunk that a question without quotes was drafted near."""
-    return {"near_chunk": draft.passages[0].chunk.id} if draft.kind == NOWHERE else {}
-
-
 def cell_notes(passages: Sequence[Passage], cell: Cell) -> dict[str, str]:
     """What an example says of where it comes from and what was asked for."""
-    notes = notes_of(passages[0]) | {"cell": cell.name}
+    notes = notes_of(passages[0]) | {"cell": cell.name, "chunk": passages[0].chunk.id}
     others = [passage.source for passage in passages[1:] if passage.source != passages[0].source]
     asked = {"persona": cell.persona, "difficulty": cell.difficulty, "source_2": "".join(others)}
     return notes | {name: value for name, value in asked.items() if value}

@@ -29,6 +29,17 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "kinds": frozenset(),
     "personas": frozenset({"headings", "count"}),
 }
+PURPOSES: dict[str, str] = {
+    "question": "a small model finishes a question",
+    "answer": "a small model answers one",
+    "grounded": "candidates that see the passage",
+    "structured": "questions of a chunk, kinds as the model likes",
+    "planned": "questions that a plan asks for, with answers",
+    "planned_questions": "questions that a plan asks for, without answers",
+    "planned_answer": "the answer to a reviewed question",
+    "kinds": "a line for each kind and difficulty",
+    "personas": "a draft of who asks",
+}
 MAY_USE: dict[str, frozenset[str]] = {  # beside those that a prompt needs
     "structured": frozenset({"language"}),
     "planned": frozenset({"language"}),
