@@ -208,18 +208,6 @@ def test_all_empty_texts_say_so(workspace, capsys):
     assert read_manifest(folder).status == "failed"
 
 
-def test_one_text_many_times_and_a_huge_one(workspace):
-    rows = [Example(id=f"copy-{n}", prompt="Who?", reference="The warden.") for n in range(5000)]
-    huge = Example(prompt="What is in the book?", reference="the hut book says so and " * 420_000)
-    config = CleanConfig(skip_rules=("too-long", "repetition"))
-    cleaned = clean(
-        [*rows, huge, *[Example(prompt=f"Who is {n}?", reference=f"{n} it is") for n in NAMES]],
-        config,
-    )
-    assert cleaned.figures.dropped["exact-duplicate"] == 4999
-    assert "copy-0" in {e.id for e in cleaned.kept}
-
-
 def test_explain_names_the_keeper_the_score_and_both_texts(workspace, capsys):
     first, *rest = hut_pairs()
     copy = pair("who keeps the key of Alder", text_of(first.chosen), text_of(first.rejected))

@@ -9,11 +9,8 @@ from prefkit.cleaning.clean import clean
 from prefkit.cleaning.facts import same_facts
 from prefkit.cleaning.near_duplicates import similarities
 from prefkit.cleaning.rows import row_of
-from prefkit.cleaning.run import plan_clean, run_clean
 from prefkit.config import CleanConfig
 from prefkit.records import Example, PreferencePair, Quote, UnpairedPreference, text_of
-from prefkit.runs import Settings
-from prefkit.storage import write_jsonl
 
 WORDS = "the a hut book Warden opens closes Alder 6 7 not first rope when is full , .".split()
 THRESHOLD = 0.5
@@ -65,7 +62,7 @@ some_rows = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_rows, st.sampled_from(["prompts", "completions", "both"]), st.randoms())
 def test_cleaning_is_total_final_and_blind_to_order(rows, compare, rng):
     config = CONFIG.model_copy(update={"compare": compare})
@@ -84,7 +81,7 @@ def test_cleaning_is_total_final_and_blind_to_order(rows, compare, rng):
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_rows, st.sampled_from(["prompts", "completions", "both"]), st.booleans())
 def test_what_goes_names_a_keeper_that_stays_and_what_stays_is_apart(rows, compare, repeated):
     config = CONFIG.model_copy(update={"compare": compare, "keep_repeated_prompts": repeated})
@@ -113,7 +110,7 @@ def are_duplicates(one, other, compare):
     return min(alike) >= THRESHOLD and same_facts(*("\n".join(side) for side in texts))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(some_rows.filter(bool), st.integers(40, 900))
 def test_where_slices_are_cut_cannot_be_seen(rows, size):
     whole = clean(rows, CONFIG)
@@ -122,26 +119,6 @@ def test_where_slices_are_cut_cannot_be_seen(rows, size):
         cut = clean(rows, CONFIG)
     assert (cut.train, cut.test, cut.dropped) == (whole.train, whole.test, whole.dropped)
     assert cut.figures == whole.figures
-
-
-def test_how_many_workers_there_are_cannot_be_seen(workspace, monkeypatch):
-    monkeypatch.setattr("prefkit.slices.SIZE", 2000)
-    rows = [
-        Example(
-            prompt=f"Which form does member{n} of hut{n % 9} fill in for guest{n // 2} tonight?",
-            reference=f"Form {n // 3} signed by warden{n % 9}, in the evening of the day.",
-        )
-        for n in range(60)
-    ]
-    rows += [row.model_copy(update={"id": f"copy{n}"}) for n, row in enumerate(rows[::5])]
-    write_jsonl(workspace.root / "m.jsonl", rows)
-    made = [
-        run_clean(plan_clean("m.jsonl", CleanConfig(), workspace), Settings(workspace, workers=n))
-        for n in (1, 2)
-    ]
-    assert made[0].manifest.dropped["exact-duplicate"] == 12
-    for file in ("data/examples/train.jsonl", "data/examples/test.jsonl", "dropped.jsonl"):
-        assert (made[0].path / file).read_bytes() == (made[1].path / file).read_bytes()
 
 
 def test_a_copy_of_what_is_near_to_another_yields_to_that_one():
