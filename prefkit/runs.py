@@ -218,6 +218,8 @@ class Run:
                 hint="Repeat the original options (see config.json there), or start a new run.",
             )
         lock = _lock(path)
+        for torn in path.rglob(".*.part"):  # what a killed process was writing
+            torn.unlink(missing_ok=True)
         if manifest.status == "finished":
             return cls(path, manifest, lock)
         manifest = manifest.model_copy(

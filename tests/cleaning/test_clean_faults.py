@@ -384,6 +384,17 @@ def test_a_run_is_not_resumed_with_other_settings_or_another_input(workspace, ca
     assert (code, "\n  inputs: [" in err) == (1, True)
 
 
+def test_what_a_killed_run_was_writing_goes_when_it_is_resumed(workspace, monkeypatch):
+    broken_off(workspace, monkeypatch)
+    (folder,) = workspace.run_folders("clean")
+    (folder / "data/examples").mkdir(parents=True)
+    (folder / "data/examples/.train.jsonl.0a1b2c3d.part").write_bytes(b"torn")
+    settings = Settings(workspace, resume="last")
+    run = run_clean(plan_clean("m.jsonl", CleanConfig(), workspace), settings)
+    assert run.path == folder
+    assert not list(folder.rglob("*.part"))
+
+
 def test_a_file_that_changes_while_it_is_read_is_refused(workspace, monkeypatch):
     (workspace.root / "m.jsonl").write_bytes(lines())
     plan = plan_clean("m.jsonl", CleanConfig(), workspace)
