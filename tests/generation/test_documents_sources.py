@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,43 @@ def test_scanned_pages_are_read_by_ocr_in_their_places(tmp_path, workspace, monk
     ]
     assert parsed.document.metadata == {"ocr": "pages 2"}
     assert read.dropped == []
+
+
+README = (Path(readers.__code__.co_filename).parent / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = README.partition("## Documents")[2].partition("\n## ")[0]
+
+
+def test_the_reader_that_the_page_shows_reads(tmp_path, workspace):
+    (tmp_path / "mine.py").write_text(
+        re.findall(r"```python\n(.*?)```", DOCUMENTS, re.DOTALL)[0], encoding="utf-8"
+    )
+    (tmp_path / "a.log").write_text("one\ntwo", encoding="utf-8")
+    (tmp_path / "b.log").write_text("\n", encoding="utf-8")
+    config = GenerateConfig(reader=(f"{tmp_path}/mine.py:Reader",), include=("*.log",))
+    read = read_sources(tmp_path, config, workspace)
+    assert read.documents[0].document.text == "one\n\ntwo"
+
+
+def test_the_commands_that_the_page_shows_plan_a_run(workspace, monkeypatch, capsys):
+    from prefkit.cli import main
+
+    monkeypatch.chdir(workspace.root)
+    for name in ("documents/a.md", "docs/deep/b.rst", "docs/drafts/c.rst"):
+        path = workspace.root / name
+        path.parent.mkdir(parents=True)
+        path.write_text(f"Text of {name} here.", encoding="utf-8")
+    (workspace.root / "handbook.pdf").write_bytes(pdf(["The handbook opens with words."]))
+    shown = re.findall(r"^prefkit (generate .*)$", DOCUMENTS, re.MULTILINE)
+    counts = []
+    for line in shown:
+        with pytest.raises(SystemExit) as ended:
+            main(line.replace("'", "").split())
+        assert ended.value.code == 0
+        counts.append(json.loads(capsys.readouterr().out)["counts"]["documents"])
+    assert counts == [1, 2]
+
+
+def test_the_page_names_every_optional_reader():
+    from prefkit.generation.readers import OPTIONAL
+
+    assert [name for name in OPTIONAL if f"| `{name}` |" not in DOCUMENTS] == []

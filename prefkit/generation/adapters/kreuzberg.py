@@ -4,7 +4,10 @@ Kreuzberg gives Markdown, so its headings, lists and tables are kept as far as i
 makes OCR of scanned pages when Tesseract and its language data are installed.
 """
 
+import dataclasses
+import re
 import shutil
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from typing import Any
 
@@ -15,6 +18,8 @@ from prefkit.generation.formats.markdown import read_markdown
 from prefkit.generation.formats.packages import Package
 
 _SECONDS = 300  # a file
+_MARK = "\n\n@@page {page_num}@@\n\n"
+_MARKER = re.compile(r"^@@page (\d+)@@$", re.MULTILINE)
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _KINDS = {
     "word": f"{_OFFICE}.wordprocessingml.document",
@@ -32,7 +37,7 @@ def version() -> str:
 
 
 class KreuzbergReader:
-    """Documents by way of Kreuzberg's Markdown, page by page where it tells pages."""
+    """Documents by way of Kreuzberg's Markdown, with pages where it tells them."""
 
     suffixes = (".pdf", ".docx", ".pptx", ".xlsx", ".epub", ".odt", ".rtf")
 
@@ -60,7 +65,9 @@ class KreuzbergReader:
             output_format="markdown",
             use_cache=False,
             disable_ocr=shutil.which("tesseract") is None,
-            pages=self._kreuzberg.PageConfig(extract_pages=True),
+            pages=self._kreuzberg.PageConfig(
+                extract_pages=True, insert_page_markers=True, marker_format=_MARK
+            ),
             extraction_timeout_secs=_SECONDS,
         )
 
@@ -76,12 +83,31 @@ def _kind(data: bytes) -> str:
     return next((kind for folder, kind in _KINDS.items() if folder in folders), "application/zip")
 
 
-def _blocks(found: Any) -> list[Block]:  # a kreuzberg.ExtractionResult
-    pages = found.pages or []
-    if len(pages) < 2:
-        return read_markdown(visible(found.content)).blocks
-    return [
-        Block(block.kind, block.text, block.level, page["page_number"])
-        for page in pages
-        for block in read_markdown(visible(page["content"])).blocks
-    ]
+def _blocks(found: Any) -> Iterator[Block]:  # a kreuzberg.ExtractionResult
+    """The blocks of Kreuzberg's Markdown, which marks the slides of a presentation as pages."""
+    first, *rest = _MARKER.split(visible(found.content))
+    if rest:
+        yield from read_markdown(first).blocks
+        for number, text in zip(rest[::2], rest[1::2], strict=True):
+            yield from _on_page(read_markdown(text).blocks, int(number))
+    else:
+        pages = found.pages or []
+        yield from _found_on_pages(read_markdown(first).blocks, pages if len(pages) > 1 else [])
+
+
+def _on_page(blocks: Iterable[Block], number: int) -> Iterator[Block]:
+    return (dataclasses.replace(block, page=number) for block in blocks)
+
+
+def _found_on_pages(blocks: list[Block], pages: list[Any]) -> Iterator[Block]:  # its page objects
+    """Blocks with the page where their first letters stand: a PDF's Markdown marks no pages."""
+    texts = [_letters(page["content"]) for page in pages]
+    at = 0
+    for block in blocks:
+        begin = _letters(block.text[:200])[:40]
+        at = next((n for n in range(at, len(texts)) if begin in texts[n]), at)
+        yield dataclasses.replace(block, page=pages[at]["page_number"] if pages else None)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text)
