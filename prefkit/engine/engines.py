@@ -1,6 +1,9 @@
 """Where the tasks of a flow run. An engine runs functions; what they make lies in files."""
 
 import functools
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -111,7 +114,21 @@ class LocalEngine:
 
 
 def _make(call: Call) -> None:
+    _end_with_parent()
     call()
+
+
+@functools.cache
+def _end_with_parent() -> None:
+    """Watch, once a worker: loky's outlive a killed parent by minutes, and hold its memory."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _killed() -> type[BaseException]:

@@ -2,6 +2,10 @@ import functools
 import itertools
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -104,6 +108,45 @@ def test_workers_that_always_die_are_one_clear_error(tmp_path):
         Flow(engine, tmp_path / "work", quiet=True).map("dies", dies, [1, 2])
     assert "--resume last" in error.value.hint
     engine.close()
+
+
+ORPHANS = """
+import functools, os, pathlib, sys, time
+from prefkit.engine import open_engine
+
+def sleeps(folder, number):
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    calls = [functools.partial(sleeps, pathlib.Path(sys.argv[1]), n) for n in range(2)]
+    list(open_engine("local", 2).run(calls, lambda call: False))
+"""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    command = [sys.executable, str(tmp_path / "orphans.py"), str(tmp_path / "pids")]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (pids := [int(path.name) for path in (tmp_path / "pids").iterdir()]):
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    for pid in pids:
+        for _ in range(200):
+            if not is_alive(pid):
+                break
+            time.sleep(0.05)
+        assert not is_alive(pid)
+
+
+def is_alive(pid):
+    """Whether a process runs; one that only waits for its parent's ear does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
