@@ -192,7 +192,7 @@ def right_language(draft: Draft) -> Refused | None:
     """Question and answer are in the language of their passages."""
     text = " ".join([text_of(draft.earlier), draft.question, draft.answer or ""]).strip()
     other = other_language(text, draft.language)
-    return Refused("wrong-language", f"{other}, not `{draft.language}`") if other else None
+    return Refused("wrong-language", f"{other}, wanted {draft.language}") if other else None
 
 
 def whole(draft: Draft) -> Refused | None:
@@ -239,8 +239,8 @@ def _earlier_answers(draft: Draft) -> list[str]:
 QUESTION_CHECKS: tuple[Check, ...] = (
     quoted,
     no_instruction,
-    well_asked,
     right_language,
+    well_asked,
     of_its_kind,
     asks_something,
     answered_nowhere,

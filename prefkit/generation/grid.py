@@ -242,14 +242,14 @@ class _Filling:
         return None
 
     def _turn(self, kinds: set[str], had: Counter[str]) -> str:
-        """The kind that is most behind its share; one the chunk has not had comes first."""
+        """The kind that is most behind its share; of those behind, one new to the chunk first."""
         weights = sum(self._mix.values())
 
-        def behind(kind: str) -> tuple[bool, float]:
-            wanted = self._mix[kind] / weights * self._slots
-            return (not had[kind], round(wanted - self._given[kind], 9))
+        def behind(kind: str) -> float:
+            return round(self._mix[kind] / weights * self._slots - self._given[kind], 9)
 
-        kind = max((kind for kind in self._mix if kind in kinds), key=behind)
+        fresh = [kind for kind in self._mix if kind in kinds and not had[kind] and behind(kind) > 0]
+        kind = max(fresh or [kind for kind in self._mix if kind in kinds], key=behind)
         self._given[kind] += 1
         return kind
 

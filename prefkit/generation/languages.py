@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from prefkit.cleaning.rules.language import language_of
+from prefkit.cleaning.rules.language import language_of, likelihood_of
 from prefkit.cleaning.rules.scripts import WRITTEN_IN, strange_script
 from prefkit.generation.measure import count_tokens
 
+_CLEARLY_NOT = 0.01  # how likely a draft is at most in a language that it is not in
 ENOUGH = 30  # words or marks from which a chunk tells its language better than its document does
 _NAMES = (
     "ar Arabic|bg Bulgarian|bn Bengali|ca Catalan|cs Czech|da Danish|de German|el Greek|en English|"
@@ -225,13 +226,14 @@ def other_language(text: str, wanted: str) -> str:
     """What language a draft is in when it clearly is not the wanted one; else empty."""
     if not wanted:
         return ""
-    found = told(text)
-    if found and found != wanted:
-        alike = any({found, wanted} <= group for group in _ALIKE)
-        return "" if alike else language_name(found)
-    if not found:
+    group = {wanted}.union(*(alike for alike in _ALIKE if wanted in alike))
+    likely = likelihood_of(text, group)
+    if likely is None:
         return strange_script(text, (wanted,)) or _latin_instead(text, wanted)
-    return ""
+    if likely >= _CLEARLY_NOT:
+        return ""
+    found = told(text)
+    return language_name(found) if found else f"not {language_name(wanted)}"
 
 
 def _latin_instead(text: str, wanted: str) -> str:

@@ -1,6 +1,7 @@
 """The rule about the language of a text, by py3langid (Lui & Baldwin 2012, langid.py)."""
 
 import functools
+from collections.abc import Collection
 from typing import Any
 
 from prefkit.cleaning.rules.contract import View, without_code
@@ -33,14 +34,28 @@ def language_of(text: str) -> tuple[str, float] | None:
 
     Code, and what stands after the first 2,000 characters, is not looked at.
     """
+    prose = _enough(text)
+    if not prose:
+        return None
+    code, confidence = _identifier().classify(prose)
+    return (code, confidence) if confidence >= CONFIDENT else None
+
+
+def likelihood_of(text: str, languages: Collection[str]) -> float | None:
+    """How likely a text is in one of some languages; None for what is too short to tell."""
+    prose = _enough(text)
+    if not prose:
+        return None
+    return float(sum(share for code, share in _identifier().rank(prose) if code in languages))
+
+
+def _enough(text: str) -> str:
+    """The prose that is looked at; empty when it is too little."""
     prose = without_code(text[: 4 * LOOKED_AT])[:LOOKED_AT]
     letters = sum(map(str.isalpha, prose))
     spaceless = any(character >= "\u3040" for character in prose)
     short = len(prose.split(None, FEWEST_WORDS)) < FEWEST_WORDS and not spaceless
-    if letters < FEWEST_LETTERS // (4 if spaceless else 1) or short:
-        return None
-    code, confidence = _identifier().classify(prose)
-    return (code, confidence) if confidence >= CONFIDENT else None
+    return "" if letters < FEWEST_LETTERS // (4 if spaceless else 1) or short else prose
 
 
 def refuse_unknown(languages: tuple[str, ...]) -> None:
