@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from prefkit.chat.dialect import Shape
 from prefkit.chat.protocol import Reply, Request, Sampling
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 PROMPT: Final = Path(__file__).with_name("probe.txt")
 PROVABLE: Final[tuple[Shape, ...]] = ("json_schema", "json_object_schema", "json_object")
-TOKENS: Final = 300  # enough for a model that thinks first
+TOKENS: Final = 64
 DAYS: Final = 30  # that a finding stands: servers are updated
 
 Ask = Callable[[Request, Shape], Awaitable[Reply]]
@@ -57,8 +57,8 @@ class Finding:
 async def probe(ask: Ask) -> Finding:
     """Try each way once, strongest first, until one is enforced.
 
-    A reply that was cut off proves nothing either way: then the strongest such way is taken, and
-    every reply is looked at as before.
+    A reply that was cut off before it said anything proves nothing either way: then the strongest
+    such way is taken, and every reply is looked at as before.
     """
     found: dict[str, str] = {}
     for shape in PROVABLE:
@@ -81,13 +81,19 @@ def _request(code: str) -> Request:
 def _outcome(reply: Reply, shape: Shape, code: str) -> str:
     if reply.error:
         return "refused"
+    said = "".join(reply.text.split())
+    if not said and reply.finish_reason == "length":  # a model that thinks first
+        return "unclear"
+    if shape != "json_object":
+        due = json.dumps({"code": code}, separators=(",", ":"))
+        whole = said == due or (reply.finish_reason == "length" and due.startswith(said))
+        return "enforced" if whole else "ignored"
+    if reply.finish_reason == "length":
+        return "unclear" if said.startswith("{") else "ignored"
     try:
-        value: Any = json.loads(reply.text)  # whatever a server says
+        return "enforced" if isinstance(json.loads(reply.text), dict) else "ignored"
     except (ValueError, RecursionError):
-        return "unclear" if reply.finish_reason == "length" else "ignored"
-    if shape == "json_object":
-        return "enforced" if isinstance(value, dict) else "ignored"
-    return "enforced" if value == {"code": code} else "ignored"
+        return "ignored"
 
 
 def recall(store: Store, endpoint: str, model: str) -> Finding | None:
