@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from prefkit.chat.opening import open_model
 from prefkit.config import GenerateConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.blocks import heading_text
@@ -28,6 +27,8 @@ def personas_file(
     Raises:
         PrefkitError: The file is there already, no document is usable, or the model drafts nothing.
     """
+    from prefkit.chat import open_model
+
     if path.exists():
         raise PrefkitError(f"{path}: there already.", hint="Name another file, or remove it first.")
     prompt = load_prompts(config.prompts)["personas"]
