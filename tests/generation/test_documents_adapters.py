@@ -14,7 +14,9 @@ def test_kreuzberg_keeps_headings_tables_and_pages(tmp_path, workspace):
     (tmp_path / "b.rtf").write_bytes(rb"{\rtf1\ansi Hello {\b rich} text.\par Next.}")
     (tmp_path / "c.pdf").write_bytes(pdf([("Boat", 20, True), "First page."], ["Second page."]))
     (tmp_path / "d.odt").write_bytes(b"PK no zip")
-    read = read_sources(tmp_path, GenerateConfig(reader=("kreuzberg",)), workspace)
+    read = read_sources(
+        tmp_path, GenerateConfig(reader=("kreuzberg",), exclude=("workspace",)), workspace
+    )
     texts = {parsed.document.source: parsed.document.text for parsed in read.documents}
     assert "| Heron | 31 kg |" in texts["a.docx"]
     assert texts["b.rtf"] == "Hello rich text.\n\nNext."

@@ -2,10 +2,11 @@
 
 import datetime
 import io
+import zipfile
 
 import pytest
 from made_files import docx, pdf
-from made_packages import epub, pptx, shape, slide_table
+from made_packages import epub, pptx, shape, slide_table, zipped
 
 from prefkit.generation.blocks import has_words, place
 from prefkit.generation.readers import readers
@@ -125,6 +126,51 @@ def test_html_keeps_the_same_pieces():
     wanted = ["# Boat manual", HEBREW, "## Engines", "Close the tap.", "When cold", "### Parts"]
     places = [text.index(piece) for piece in [*wanted, "| Heron | 31 kg |", "The end of it."]]
     assert places == sorted(places)
+
+
+def test_html_loses_no_section_of_the_part_that_a_page_marks_as_its_text():
+    sections = "".join(
+        f"<section><h2>Part {n}<a class='headerlink' href='#p{n}'>¶</a></h2>"
+        f"<div class='box'><p>Rule number {n} of the house says sweep.</p></div></section>"
+        for n in range(40)
+    )
+    page = (
+        "<html><body><nav><ul><li><a href='/'>Start page</a></li></ul></nav><div role='main'>"
+        f"<h1>Rules</h1>{sections}<aside class='footnote'><p>[1] A footnote of the house.</p>"
+        "</aside><aside><p>You may also like boats.</p></aside></div>"
+        "<footer><p>Imprint of the house</p></footer></body></html>"
+    )
+    text = place(read(".html", page).blocks)[0]
+    assert [n for n in range(40) if f"## Part {n}\n\nRule number {n} of" not in text] == []
+    assert "A footnote of the house." in text
+    assert not [word for word in ("Start page", "Imprint", "¶", "also like") if word in text]
+
+
+def test_docx_gives_footnotes_after_the_text_and_text_boxes_once(tmp_path):
+    import docx as word
+
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    path = docx(tmp_path / "a.docx")
+    document = word.Document(path)
+    document.add_paragraph("A box: BOX")
+    document.save(path)
+    with zipfile.ZipFile(path) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    box = (
+        "</w:t></w:r><w:r><mc:AlternateContent xmlns:mc="
+        '"http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice Requires="wps">'
+        "<w:t>inside</w:t></mc:Choice><mc:Fallback><w:t>inside</w:t></mc:Fallback>"
+        "</mc:AlternateContent></w:r><w:r><w:t>"
+    )
+    parts["word/document.xml"] = parts["word/document.xml"].replace(b"BOX", box.encode())
+    parts["word/footnotes.xml"] = (
+        f'<w:footnotes xmlns:w="{space}"><w:footnote w:type="separator" w:id="0"/><w:footnote '
+        'w:id="1"><w:p><w:r><w:t>See the law.</w:t></w:r></w:p></w:footnote></w:footnotes>'
+    ).encode()
+    assert shown(read(".docx", zipped(parts)))[-2:] == [
+        ("paragraph", "A box: inside"),
+        ("paragraph", "[1] See the law."),
+    ]
 
 
 def test_docx_keeps_unicode_and_text_of_both_directions(tmp_path):

@@ -24,10 +24,13 @@ def delimited_reader(tokens: int, delimiter: str | None = None) -> Callable[[str
     """
 
     def read(text: str) -> Parsed:
-        rows = _rows(text, delimiter or _delimiter(text))
-        header, body = with_header(rows)
-        notes = {} if header is rows[0] else {"header": "none found; columns are numbered"}
-        return Parsed(list(table_pieces(header, body, tokens)), notes=notes)
+        parting = delimiter or _delimiter(text)
+        first, width = _looked_over(text, parting)
+        rows = _rows(text, parting)
+        header = first if is_header(first) and next(rows) else numbered(width)
+        notes = {} if header is first else {"header": "none found; columns are numbered"}
+        blocks = list(table_pieces(header, rows, tokens))
+        return Parsed(blocks or [table([first])], notes=notes)
 
     return read
 
@@ -48,26 +51,45 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=agreement)
 
 
-def _rows(text: str, delimiter: str) -> list[list[str]]:
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        rows = [cells for row in reader if any(cells := [one_line(cell) for cell in row])]
+        for row in reader:
+            if any(cells := [one_line(cell) for cell in row]):
+                yield cells
     except csv.Error as error:
         raise Unreadable("broken-csv", f"line {reader.line_num}: {error}") from error
-    width = max((len(row) for row in rows), default=0)
-    if not rows:
+
+
+def _looked_over(text: str, delimiter: str) -> tuple[list[str], int]:
+    """The first row, and the width of the widest; rows are never all held at once."""
+    first, width = None, 0
+    for row in _rows(text, delimiter):
+        first, width = first or row, max(width, len(row))
+        if width > _MOST_COLUMNS:
+            raise Unreadable(
+                "broken-csv", f"{width} columns; more than {_MOST_COLUMNS} is no table"
+            )
+    if first is None:
         raise Unreadable("no-text", "no row holds anything")
-    if width > _MOST_COLUMNS:
-        raise Unreadable("broken-csv", f"{width} columns; more than {_MOST_COLUMNS} is no table")
-    return rows
+    return first, width
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a first row names columns: none of its cells is a number."""
+    return not any(_NUMBER.fullmatch(cell) for cell in row)
+
+
+def numbered(width: int) -> list[str]:
+    """Names for columns that have none."""
+    return [f"column {number}" for number in range(1, width + 1)]
 
 
 def with_header(rows: Sequence[list[str]]) -> tuple[list[str], Sequence[list[str]]]:
     """The header row and the rest; numbered columns where the first row holds numbers."""
-    first, width = rows[0], max(len(row) for row in rows)
-    if len(rows) > 1 and not any(_NUMBER.fullmatch(cell) for cell in first):
-        return first, rows[1:]
-    return [f"column {number}" for number in range(1, width + 1)], rows
+    if len(rows) > 1 and is_header(rows[0]):
+        return rows[0], rows[1:]
+    return numbered(max(len(row) for row in rows)), rows
 
 
 def table_pieces(

@@ -15,6 +15,12 @@ _ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z][A-Za-z0-9]{1,31};")
 _SKIPPED = frozenset(
     "head script style nav template svg math iframe object audio video rt rp".split()
 )
+_AROUND = frozenset("aside button dialog footer form input label select textarea".split())
+_ROLES_AROUND = frozenset("navigation search banner contentinfo complementary dialog".split())
+_CLASSES_AROUND = frozenset("headerlink breadcrumb breadcrumbs comments cookie share toc".split())
+_NOTES = frozenset(
+    "note doc-footnote doc-endnotes footnote footnote-list footnotes admonition".split()
+)
 _ITEMS = frozenset(("ul", "ol", "menu"))
 _BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details div dl dt fieldset figcaption "
@@ -41,6 +47,26 @@ def read_markup(data: bytes) -> list[Block]:
     return walker.blocks
 
 
+def marked_text(text: str) -> list[Block]:
+    """Blocks of the one part that a page of the web marks as its text; none when it marks none."""
+    import lxml.html as html
+
+    parser = html.HTMLParser(encoding="utf-8")
+    root = html.document_fromstring(text.encode(), parser=parser)
+    for marks in ("//main | //*[@role='main']", "//article"):
+        found = [part for part in root.xpath(marks) if not _inside_another(part, marks)]
+        if len(found) == 1:
+            walker = _Walker(page_of_web=True)
+            walker.element(found[0])
+            walker.flush()
+            return walker.blocks
+    return []
+
+
+def _inside_another(part: Element, marks: str) -> bool:
+    return any(above in part.getroottree().xpath(marks) for above in part.iterancestors())
+
+
 def _name(element: Element) -> str:
     if not isinstance(element.tag, str):
         return ""  # a comment, an instruction, an entity that was not replaced
@@ -49,8 +75,13 @@ def _name(element: Element) -> str:
 
 @dataclasses.dataclass
 class _Walker:
-    """Collects the words between block elements; both parsers stop at a depth of 256."""
+    """Collects the words between block elements; both parsers stop at a depth of 256.
 
+    Attributes:
+        page_of_web: Leave out what is around the text of a page: menus, forms, side notes.
+    """
+
+    page_of_web: bool = False
     blocks: list[Block] = dataclasses.field(default_factory=list)
     words: list[str] = dataclasses.field(default_factory=list)
     page: int | None = None
@@ -59,10 +90,12 @@ class _Walker:
         name = _name(element)
         if not name or name in _SKIPPED or element.get("hidden") is not None:
             return
+        if self.page_of_web and _is_around(element, name):
+            return
         self._note_page(element)
         if found := _HEADING.fullmatch(name):
             self.flush()
-            if words := one_line(_all_text(element)):
+            if words := one_line(_all_text(element)).rstrip("¶").strip():
                 self.blocks.append(heading(words, int(found[1]), self.page))
         elif name == "table":
             self._table(element)
@@ -130,6 +163,15 @@ class _Walker:
             for row in rows:
                 self.words += row
                 self.flush()
+
+
+def _is_around(element: Element, name: str) -> bool:
+    classes = set((element.get("class") or "").lower().split())
+    role = element.get("role")
+    if role in _NOTES or classes & _NOTES:
+        return False
+    marked = role in _ROLES_AROUND or bool(_CLASSES_AROUND & classes)
+    return name in _AROUND or marked or element.get("aria-hidden") == "true"
 
 
 def _span(cell: Element) -> int:

@@ -7,9 +7,12 @@ from typing import Any
 
 from prefkit.errors import missing_extra
 from prefkit.generation.blocks import Block, Parsed, heading, one_line, table, visible
-from prefkit.generation.formats.packages import Package
+from prefkit.generation.formats.packages import Package, attribute, local
 
 Element = Any  # lxml ships no types
+
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_NOTES = ("word/footnotes.xml", "word/endnotes.xml")
 
 
 def read_docx(data: bytes) -> Parsed:
@@ -24,10 +27,22 @@ def read_docx(data: bytes) -> Parsed:
     except ImportError as error:
         raise missing_extra("python-docx", "docs", "Reading DOCX") from error
 
-    Package(data, "docx").refuse_entities()
+    package = Package(data, "docx")
+    package.refuse_entities()
     document = docx.Document(io.BytesIO(data))
-    blocks = list(_Walker(document).walk())
+    blocks = [*_Walker(document).walk(), *_notes(package)]
     return Parsed(blocks, one_line(document.core_properties.title or ""))
+
+
+def _notes(package: Package) -> Iterator[Block]:
+    """Footnotes and endnotes, after the text, each under its number."""
+    for name in _NOTES:
+        notes = package.tree(name) if name in package else ()
+        numbered = (note for note in notes if attribute(note, "type") in ("", "normal"))
+        for number, note in enumerate(numbered, start=1):
+            parts = (node.text or " " for node in note.iter() if local(node) in ("t", "tab", "br"))
+            if words := one_line(visible("".join(parts))):
+                yield Block("paragraph", f"[{number}] {words}")
 
 
 class _Walker:
@@ -75,6 +90,8 @@ class _Walker:
     def _text(self, element: Element) -> str:
         """All text that is not deleted, with tabs and breaks as spaces."""
         nodes = element.iter(self._qn("w:t"), self._qn("w:tab"), self._qn("w:br"))
+        if next(element.iter(_FALLBACK), None) is not None:  # a text box again, for old programs
+            nodes = (node for node in nodes if next(node.iterancestors(_FALLBACK), None) is None)
         parts = (node.text or "" if node.tag == self._qn("w:t") else " " for node in nodes)
         return one_line(visible("".join(parts)))
 
