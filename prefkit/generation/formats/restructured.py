@@ -9,13 +9,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from prefkit.generation.blocks import Block, Parsed, heading, one_line, table
-from prefkit.generation.formats.restructured_tables import (
-    GRID,
-    SIMPLE,
-    csv_rows,
-    grid_rows,
-    simple_rows,
+from prefkit.generation.formats.restructured_directives import directive
+from prefkit.generation.formats.restructured_lines import (
+    FIELD,
+    as_paragraph,
+    code,
+    dedented,
+    indent,
+    indented,
+    is_sane,
+    match,
 )
+from prefkit.generation.formats.restructured_tables import GRID, SIMPLE, grid_rows, simple_rows
 from prefkit.generation.formats.restructured_text import plain
 
 _UNDERLINE = re.compile(r"^([!-/:-@\[-`{-~])\1+\s*$")
@@ -26,34 +31,10 @@ _DIRECTIVE = re.compile(
     r"^\.\.\s+(?:\|([^|]{1,200})\|\s+)?([a-zA-Z][\w:+.-]{0,80}?)\s?::(?:\s+(.*)|$)"
 )
 _FOOTNOTE = re.compile(r"^\.\.\s+\[([^\]]{1,80})\](?:\s+(.*)|$)")
-_FIELD = re.compile(r"^:((?:[^:\\]|\\.){1,200}):(?:\s+(.*)|$)")
 _OPTION = re.compile(
     r"^((?:--?|/)[\w?][^\s]{0,60}(?:[ =][^\s]{1,40})?(?:, .{1,60}?)?)\s{2,}(\S.*)$"
 )
-_LONGEST_LINE = 2000
 _DEEPEST = 30
-
-_CODE = frozenset("code code-block sourcecode parsed-literal productionlist math highlight".split())
-_TOLD = frozenset(
-    "attention caution danger error hint important note tip warning seealso todo".split()
-)
-_SILENT = frozenset(
-    "contents default-role include index literalinclude meta raw role sectnum section-numbering "
-    "tabularcolumns target-notes toctree title highlight currentmodule module graphviz digraph "
-    "automodule autoclass autofunction bibliography".split()
-)
-_VERSIONS = {
-    "versionadded": "New in version",
-    "versionchanged": "Changed in version",
-    "deprecated": "Deprecated since version",
-}
-_PICTURES = frozenset(("image", "figure"))
-_TABLES = frozenset(("table", "list-table", "csv-table"))
-_HOLDERS = frozenset(
-    "compound container topic sidebar epigraph highlights pull-quote only class rst-class "
-    "centered hlist glossary tab-set tab details dropdown".split()
-)
-_TITLED = frozenset("topic sidebar admonition rubric centered tab dropdown".split())
 
 
 def read_restructured(text: str) -> Parsed:
@@ -65,45 +46,10 @@ def read_restructured(text: str) -> Parsed:
 def _substitutions(lines: Sequence[str]) -> dict[str, str]:
     found = {}
     for line in lines:
-        said = _DIRECTIVE.match(line) if line.startswith(".. |") and _is_sane(line) else None
+        said = _DIRECTIVE.match(line) if line.startswith(".. |") and is_sane(line) else None
         if said and said[2] == "replace":
             found[said[1]] = said[3] or ""
     return found
-
-
-def _is_sane(line: str) -> bool:
-    return len(line) <= _LONGEST_LINE
-
-
-def _match(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-    return pattern.match(line) if _is_sane(line) else None
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-def _indented(lines: Sequence[str], at: int, least: int = 1) -> int:
-    """One past the last line of an indented stretch; blank lines at its end do not count."""
-    end = at
-    while at < len(lines) and (not lines[at] or _indent(lines[at]) >= least):
-        at += 1
-        end = at if lines[at - 1] else end
-    return end
-
-
-def _dedented(lines: Sequence[str]) -> list[str]:
-    margin = min((_indent(line) for line in lines if line), default=0)
-    kept = [line[margin:] for line in lines]
-    while kept and not kept[0]:
-        del kept[0]
-    return kept
-
-
-def _code(lines: Sequence[str], language: str = "") -> Iterator[Block]:
-    body = "\n".join(_dedented(lines)).rstrip()
-    if body.strip():
-        yield Block("code", f"```{language}\n{body}\n```")
 
 
 @dataclasses.dataclass
@@ -126,49 +72,50 @@ class _Reader:
             at = max(end, at + 1)
 
     def plain(self, text: str) -> str:
+        """Inline marks go and words stay."""
         return plain(text, self.replaced)
 
     def _next(self, lines: Sequence[str], at: int) -> tuple[int, Iterator[Block]]:
         line = lines[at]
         if line[0] == " ":
-            end = _indented(lines, at)
-            return end, self._within(lines[at:end])
+            end = indented(lines, at)
+            return end, self.within(lines[at:end])
         if (title := self._title(lines, at)) is not None:
             return title
-        if _match(_EXPLICIT, line):
-            end = _indented(lines, at + 1)
+        if match(_EXPLICIT, line):
+            end = indented(lines, at + 1)
             return end, self._explicit(lines[at:end])
-        if _match(GRID, line) or _match(SIMPLE, line):
+        if match(GRID, line) or match(SIMPLE, line):
             return self._table(lines, at)
         if line.startswith(">>> "):
             end = _paragraph_end(lines, at)
-            return end, _code(lines[at:end])
+            return end, code(lines[at:end])
         if _is_item(line):
             return self._list(lines, at)
-        if _match(_FIELD, line) or _match(_OPTION, line):
+        if match(FIELD, line) or match(_OPTION, line):
             return self._fields(lines, at)
-        if _match(_UNDERLINE, line) and len(line) >= 4:
+        if match(_UNDERLINE, line) and len(line) >= 4:
             return at + 1, iter(())  # a transition
         return self._paragraph(lines, at)
 
-    def _within(self, lines: Sequence[str]) -> Iterator[Block]:
+    def within(self, lines: Sequence[str]) -> Iterator[Block]:
         """The blocks of an indented stretch."""
         if self.depth >= _DEEPEST:
-            yield from _as_paragraph(self.plain(" ".join(lines)))
+            yield from as_paragraph(self.plain(" ".join(lines)))
             return
         self.depth += 1
-        yield from self.blocks(_dedented(lines))
+        yield from self.blocks(dedented(lines))
         self.depth -= 1
 
     def _title(self, lines: Sequence[str], at: int) -> tuple[int, Iterator[Block]] | None:
         line = lines[at]
         following = lines[at + 1] if at + 1 < len(lines) else ""
-        if _match(_UNDERLINE, line) and following and lines[at + 2 : at + 3] == [line]:
+        if match(_UNDERLINE, line) and following and lines[at + 2 : at + 3] == [line]:
             return at + 3, self._heading(following, f"{line[0]}{line[0]}")
-        under = _match(_UNDERLINE, following)
-        if not under or _match(_UNDERLINE, line) or len(following) < min(len(line), 4):
+        under = match(_UNDERLINE, following)
+        if not under or match(_UNDERLINE, line) or len(following) < min(len(line), 4):
             return None
-        if len(following) < len(line) / 2 or _match(GRID, following):
+        if len(following) < len(line) / 2 or match(GRID, following):
             return None
         return at + 2, self._heading(line, under[1])
 
@@ -181,25 +128,25 @@ class _Reader:
     def _paragraph(self, lines: Sequence[str], at: int) -> tuple[int, Iterator[Block]]:
         end = _paragraph_end(lines, at)
         if end == at + 1 and end < len(lines) and lines[end] and lines[end][0] == " ":
-            after = _indented(lines, end)
+            after = indented(lines, end)
             return after, self._definition(lines[at], lines[end:after])
         words = [
             line.removeprefix("| ") if line.startswith("|") else line for line in lines[at:end]
         ]
         text = " ".join(words)
         if not text.endswith("::"):
-            return end, _as_paragraph(self.plain(text))
+            return end, as_paragraph(self.plain(text))
         begin = end
         while begin < len(lines) and not lines[begin]:
             begin += 1
-        after = _indented(lines, begin)
-        code = list(_code(lines[begin:after]))
+        after = indented(lines, begin)
+        literal = list(code(lines[begin:after]))
         text = text[:-2].rstrip() if text.endswith(" ::") or text == "::" else text[:-1]
-        return max(after, end), iter([*_as_paragraph(self.plain(text)), *code])
+        return max(after, end), iter([*as_paragraph(self.plain(text)), *literal])
 
     def _definition(self, term: str, body: Sequence[str]) -> Iterator[Block]:
         literal = term.endswith("::")
-        found = list(_code(body) if literal else self._within(body))
+        found = list(code(body) if literal else self.within(body))
         term = self.plain(term.removesuffix("::") + (":" if literal else ""))
         if found and found[0].kind == "paragraph" and term:
             found[0] = Block("paragraph", f"{term}: {found[0].text}")
@@ -212,10 +159,10 @@ class _Reader:
         items: list[str] = []
         number = 0
         while at < len(lines) and (mark := _mark(lines[at])):
-            end = _indented(lines, at + 1)
+            end = indented(lines, at + 1)
             first = lines[at][len(mark[0]) :]
             rest = lines[at + 1 : end]
-            margin = min((_indent(line) for line in rest if line), default=0)
+            margin = min((indent(line) for line in rest if line), default=0)
             if first and not (rest and rest[0]):  # what stands deeper after a blank line is quoted
                 margin = min(margin, len(mark[0]))
             number = int(mark[1]) if mark[1].isdecimal() else number + 1
@@ -231,7 +178,7 @@ class _Reader:
 
     def _item(self, name: str, body: list[str], items: list[str], found: list[Block]) -> None:
         """Add an item to `items`; what no list can hold ends the list and goes to `found`."""
-        blocks = list(self._within(body)) if any(body) else []
+        blocks = list(self.within(body)) if any(body) else []
         words: list[str] = []
         begun = False
         for block in blocks:
@@ -255,10 +202,10 @@ class _Reader:
     def _fields(self, lines: Sequence[str], at: int) -> tuple[int, Iterator[Block]]:
         items: list[str] = []
         while at < len(lines):
-            said = _match(_FIELD, lines[at]) or _match(_OPTION, lines[at])
+            said = match(FIELD, lines[at]) or match(_OPTION, lines[at])
             if not said:
                 break
-            end = _indented(lines, at + 1)
+            end = indented(lines, at + 1)
             body = one_line(" ".join([said[2] or "", *lines[at + 1 : end]]))
             items.append(f"- {self.plain(said[1])}: {self.plain(body)}".rstrip(": "))
             at = end
@@ -267,7 +214,7 @@ class _Reader:
         return at, iter([Block("list", "\n".join(items))])
 
     def _table(self, lines: Sequence[str], at: int) -> tuple[int, Iterator[Block]]:
-        if _match(GRID, lines[at]):
+        if match(GRID, lines[at]):
             end = at
             while end < len(lines) and lines[end][:1] in ("+", "|") and lines[end]:
                 end += 1
@@ -281,79 +228,12 @@ class _Reader:
 
     def _explicit(self, lines: Sequence[str]) -> Iterator[Block]:
         """What follows two dots: a directive, a footnote; targets and comments are left out."""
-        if said := _match(_FOOTNOTE, lines[0]):
+        if said := match(_FOOTNOTE, lines[0]):
             words = self.plain(" ".join([said[2] or "", *lines[1:]]))
             name = said[1].lstrip("#*")
-            yield from _as_paragraph(f"[{name}] {words}" if name and words else words)
-        elif (said := _match(_DIRECTIVE, lines[0])) and not said[1]:
-            yield from self._directive(said[2].lower(), said[3] or "", lines[1:])
-
-    def _directive(self, name: str, argument: str, lines: Sequence[str]) -> Iterator[Block]:
-        body = _dedented(lines)
-        options: dict[str, str] = {}
-        while body and name not in ("glossary",) and (said := _match(_FIELD, body[0])):
-            options[said[1]] = said[2] or ""
-            del body[0]
-        if name in _SILENT:
-            return
-        if name in _CODE:
-            yield from _code(
-                [argument, *body] if name in ("math", "parsed-literal") else body,
-                argument if name not in ("math", "parsed-literal", "productionlist") else "",
-            )
-        elif name in _PICTURES:
-            yield from _as_paragraph(self.plain(options.get("alt", "")))
-            yield from self._within(body)
-        elif name in _TABLES:
-            yield from self._table_directive(name, argument, options, body)
-        elif name in _VERSIONS:
-            yield from self._told(f"{_VERSIONS[name]} ", [argument.rstrip(":") + ": ", *body])
-        elif name in _TOLD:
-            yield from self._told(
-                f"{name.replace('seealso', 'see also').capitalize()}: ", [argument, *body]
-            )
-        elif name in _TITLED:
-            yield from _as_paragraph(self.plain(argument))
-            yield from self._within(body)
-        elif name in _HOLDERS:
-            yield from self._within(body)
-        else:  # a description (`py:function::`) or one we do not know: its words are kept
-            yield from _as_paragraph(self.plain(argument))
-            yield from self._within(body)
-
-    def _told(self, label: str, lines: Sequence[str]) -> Iterator[Block]:
-        found = list(self._within(lines))
-        if found and found[0].kind == "paragraph":
-            found[0] = Block("paragraph", label + found[0].text)
-        yield from found
-
-    def _table_directive(
-        self, name: str, argument: str, options: Mapping[str, str], body: Sequence[str]
-    ) -> Iterator[Block]:
-        yield from _as_paragraph(self.plain(argument))
-        if name == "table":
-            yield from self._within(body)
-            return
-        rows = csv_rows(options, body) if name == "csv-table" else list(self._listed(body))
-        width = max((len(row) for row in rows), default=0)
-        shown = [[self.plain(cell) for cell in row] + [""] * (width - len(row)) for row in rows]
-        if any(cell for row in shown for cell in row):
-            yield table(shown)
-
-    def _listed(self, body: Sequence[str]) -> Iterator[list[str]]:
-        """Rows of a `list-table`: `* - cell`, then `  - cell` lines."""
-        rows: list[list[str]] = []
-        for line in body:
-            inner = line[2:] if line.startswith("* ") else line.strip()
-            if line.startswith("* "):
-                rows.append([])
-            if not rows or not inner.strip():
-                continue
-            if (inner.startswith("- ") or inner.strip() == "-") and _indent(line) <= 2:
-                rows[-1].append(inner.strip()[1:].strip())
-            elif rows[-1]:
-                rows[-1][-1] += f" {inner.strip()}"
-        yield from rows
+            yield from as_paragraph(f"[{name}] {words}" if name and words else words)
+        elif (said := match(_DIRECTIVE, lines[0])) and not said[1]:
+            yield from directive(self, said[2].lower(), said[3] or "", lines[1:])
 
 
 def _is_item(line: str) -> bool:
@@ -362,16 +242,11 @@ def _is_item(line: str) -> bool:
 
 def _mark(line: str) -> tuple[str, str] | None:
     """A list item's mark with the space after it, and its number; None for other lines."""
-    if found := _match(_BULLET, line):
+    if found := match(_BULLET, line):
         return found[0], ""
-    if found := _match(_NUMBERED, line):
+    if found := match(_NUMBERED, line):
         return found[0], found[1]
     return None
-
-
-def _as_paragraph(words: str) -> Iterator[Block]:
-    if words:
-        yield Block("paragraph", words)
 
 
 def _paragraph_end(lines: Sequence[str], at: int) -> int:
