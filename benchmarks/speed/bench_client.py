@@ -179,9 +179,10 @@ def page(body: dict) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "install":
-        install(Path(sys.argv[2]))
+    asked = sys.argv[1:]
+    if asked[:1] == ["install"]:
+        install(Path(asked[1]))
     else:
-        place = Path(sys.argv[2]) if sys.argv[2:] and sys.argv[2] != "-" else None
-        sizes = [int(text) for text in sys.argv[3:5]]
+        place = Path(asked[1]) if asked[1:] and asked[1] != "-" else None
+        sizes = [int(text) for text in asked[2:4]]
         run(place, *(sizes + [3000, 200_000][len(sizes) :]))

@@ -65,7 +65,7 @@ def _results(
     begun: deque[tuple[Unit, Future[Result]]],
 ) -> Iterator[tuple[Unit, Result]]:
     while True:
-        while len(begun) < min(most, max(1, wanted())):
+        while len(begun) < min(most, max(1, wanted())) and not any(map(_failed, begun)):
             unit = next(units, None)
             if unit is None:
                 break
@@ -76,3 +76,7 @@ def _results(
         result = future.result()
         begun.popleft()
         yield unit, result
+
+
+def _failed(one: tuple[Unit, Future[Result]]) -> bool:
+    return one[1].done() and one[1].exception() is not None

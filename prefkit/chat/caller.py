@@ -155,6 +155,7 @@ class Caller:
             hold = await self.budget.reserve(self.name, payload, most)
             sent = time.monotonic()
             try:
+                line.throttle.check()
                 text, failure = await self._send(payload, line)
                 said = failure or parsed(text)
                 if isinstance(said, Failure):

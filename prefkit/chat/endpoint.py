@@ -18,9 +18,11 @@ from prefkit.chat.line import BACKOFF, GRACE, TIMEOUT, TRIES, Address, Line, Pat
 from prefkit.chat.protocol import Reply, Request
 from prefkit.chat.reading import Body, key_of, replies_of
 from prefkit.chat.replies import ReplyCache
+from prefkit.chat.throttle import Stopped
 
 log = logging.getLogger(__name__)
 
+Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 CONCURRENCY: Final = 32
@@ -114,16 +116,17 @@ class EndpointModel:
         """
         return self._run(self._reply, requests)
 
-    def samples(self, requests: Sequence[Request], count: int) -> list[list[Reply]]:
-        """Several replies a request, drawn with seeds of their own.
+    def samples(self, groups: Sequence[Sequence[Request]]) -> list[list[Reply]]:
+        """A reply a request, where the requests of a group differ in nothing but their seeds.
 
-        A server that can is asked for all of them at once, so the prompt is paid for once. What
-        it leaves out, as many do without a word, is asked for one by one.
+        A server that can is asked for a whole group at once, with the seed of its first, so the
+        prompt is paid for once; `choice` tells such replies apart. What the server leaves out, as
+        many do without a word, is asked for one by one with its own seed.
 
         Raises:
             PrefkitError: As `complete` does.
         """
-        return _in_order(self._run(lambda one, line: self._draw(one, line, count), requests))
+        return _in_order(self._run(self._draw, groups))
 
     @property
     def dialect(self) -> Dialect:
@@ -166,7 +169,7 @@ class EndpointModel:
             return self._line
 
     def _run(
-        self, work: Callable[[Request, Line], Awaitable[Answer]], requests: Iterable[Request]
+        self, work: Callable[[Asked, Line], Awaitable[Answer]], requests: Iterable[Asked]
     ) -> Iterator[tuple[int, Answer]]:
         """What becomes of requests, as it comes, so many at a time."""
         if isinstance(requests, Sequence) and not requests:
@@ -175,6 +178,7 @@ class EndpointModel:
         landing: Landing[tuple[int, Answer]] = Landing()
         most = min(self.concurrency, len(requests) if isinstance(requests, Sequence) else 2**20)
         feeding = line.begin(_feed(enumerate(requests), work, most, landing, line))
+        feeding.add_done_callback(lambda _: landing.end(Stopped()))  # cancelled before it began
         try:
             yield from landing
             feeding.result()  # the line must not be left behind in its own hands
@@ -211,14 +215,10 @@ class EndpointModel:
             return Reply("", "error", error=said)
         return replies_of(said, self._price)[0]
 
-    async def _draw(self, request: Request, line: Line, count: int) -> list[Reply]:
-        found = await self._at_once(request, line, count) if count > 1 else []
-        for number in range(len(found), count):
-            sampling = dataclasses.replace(
-                request.sampling, seed=(request.sampling.seed + number) % 2**31
-            )
-            another = dataclasses.replace(request, sampling=sampling)
-            found.append(await self._reply(another, line))
+    async def _draw(self, group: Sequence[Request], line: Line) -> list[Reply]:
+        found = await self._at_once(group[0], line, len(group)) if len(group) > 1 else []
+        for request in group[len(found) :]:
+            found.append(await self._reply(request, line))
         return found
 
     async def _at_once(self, request: Request, line: Line, count: int) -> list[Reply]:
@@ -242,8 +242,8 @@ def _in_order(numbered: Iterable[tuple[int, Answer]]) -> list[Answer]:
 
 
 async def _feed(
-    numbered: Iterator[tuple[int, Request]],
-    work: Callable[[Request, Line], Awaitable[Answer]],
+    numbered: Iterator[tuple[int, Asked]],
+    work: Callable[[Asked, Line], Awaitable[Answer]],
     most: int,
     landing: Landing[tuple[int, Answer]],
     line: Line,
@@ -259,12 +259,12 @@ async def _feed(
         await asyncio.gather(*workers)
         landing.end()
     except asyncio.CancelledError:
-        landing.end(asyncio.CancelledError())
+        landing.end(line.failure or Stopped())
         raise
     except Exception as error:
-        line.throttle.stop()
+        line.fail(error)
         await asyncio.wait(workers, timeout=GRACE)
-        landing.end(error)
+        landing.end(line.failure)
     finally:
         for worker in workers:
             worker.cancel()

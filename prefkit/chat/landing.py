@@ -36,9 +36,10 @@ class Landing(Generic[Item]):
             await self._space.wait()
 
     def end(self, error: BaseException | None = None) -> None:
-        """Nothing more comes, for the reason given if there is one."""
+        """Nothing more comes, for the reason given if there is one; what was said first counts."""
         with self._changed:
-            self._ended, self._error = True, error
+            if not self._ended:
+                self._ended, self._error = True, error
             self._changed.notify()
 
     def __iter__(self) -> Iterator[Item]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from prefkit import console
 from prefkit.chat.failures import Failure
-from prefkit.chat.throttle import Throttle
+from prefkit.chat.throttle import Stopped, Throttle
 from prefkit.errors import PrefkitError
 
 Result = TypeVar("Result")
@@ -118,6 +118,7 @@ class Line:
     Attributes:
         throttle: How many requests may be in flight.
         probing: Held by who finds out what the server can do.
+        failure: Why nothing more is sent, if that is so.
     """
 
     @property
@@ -142,12 +143,16 @@ class Line:
         """
         self.throttle = Throttle(concurrency)
         self.probing = asyncio.Lock()
+        self.failure: Exception | None = None
         clients = _clients(address, timeout, math.ceil(concurrency / CONNECTIONS))
         self._clients = itertools.cycle(clients)
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, name="prefkit-chat", daemon=True)
         thread.start()
-        self._end = weakref.finalize(self, _hang_up, self._loop, thread, clients, on_close)
+        self._gate = _Gate()
+        self._end = weakref.finalize(
+            self, _hang_up, self._gate, self._loop, thread, clients, on_close
+        )
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for some work on the loop."""
@@ -162,8 +167,22 @@ class Line:
             raise
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
-        """Start some work on the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Start some work on the loop.
+
+        Raises:
+            Stopped: The line was closed.
+        """
+        with self._gate.lock:  # what is begun before the end is cancelled by it, and not forgotten
+            if self._gate.shut:
+                work.close()
+                raise Stopped
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def fail(self, error: Exception) -> None:
+        """Send nothing more: `error` is why, unless there was a reason before."""
+        if self.failure is None:  # who was merely stopped by another's failure says that failure
+            self.failure = error
+        self.throttle.stop()
 
     def wind_down(self, seconds: float = GRACE) -> None:
         """Send nothing more, and wait a little for what is in flight. The line is of no more use.
@@ -171,9 +190,10 @@ class Line:
         Args:
             seconds: The longest wait.
         """
-        if not self._end.alive:
+        try:
+            self.begin(self._stop()).result(timeout=5)
+        except (Stopped, TimeoutError, concurrent.futures.CancelledError):  # closed meanwhile
             return
-        self.begin(self._stop()).result(timeout=1)
         flying = self.throttle.flying
         if flying:
             console.say(
@@ -225,7 +245,16 @@ def _host(url: str) -> str:
     return parts.hostname + (f":{parts.port}" if parts.port else "")
 
 
+class _Gate:
+    """Says whether a line still takes work."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.shut = False
+
+
 def _hang_up(
+    gate: _Gate,
     loop: asyncio.AbstractEventLoop,
     thread: threading.Thread,
     clients: Sequence[Any],  # openai.AsyncOpenAI
@@ -241,7 +270,9 @@ def _hang_up(
             await client.close()
         loop.stop()
 
-    asyncio.run_coroutine_threadsafe(close(), loop)
+    with gate.lock:
+        gate.shut = True
+        asyncio.run_coroutine_threadsafe(close(), loop)
     if threading.current_thread() is thread:  # collected on the line itself: it stops by itself
         return
     thread.join(timeout=5)

@@ -67,6 +67,7 @@ class Reply:
         cached: Answered from the request cache: nothing was paid this time.
         counted: The tokens are known; False: the server did not say, and those here are 0.
         likelihood: How likely the completion was; None when not asked for, or not told.
+        choice: Which of several completions of one request it is, drawn with one seed.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Reply:
     cached: bool = False
     counted: bool = True
     likelihood: Likelihood | None = None
+    choice: int = 0
 
 
 class ChatModel(Protocol):

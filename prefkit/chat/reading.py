@@ -1,5 +1,6 @@
 """What a server sent, read with care: it may be anything."""
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -76,7 +77,8 @@ def replies_of(value: Body, price: Price | None, *, cached: bool = False) -> lis
     choices = value["choices"]
     first = _reply_of(choices[0], prompt, completion, usd, cached, usage is not None)
     free = 0.0 if usd is not None else None
-    return [first, *(_reply_of(choice, 0, 0, free, cached, True) for choice in choices[1:])]
+    others = (_reply_of(choice, 0, 0, free, cached, True) for choice in choices[1:])
+    return [first, *(dataclasses.replace(o, choice=n) for n, o in enumerate(others, 1))]
 
 
 def _reply_of(

@@ -119,9 +119,13 @@ class Throttle:
             if not waiter.done():
                 waiter.set_exception(Stopped())
 
-    async def _enter(self) -> None:
+    def check(self) -> None:
+        """Raise Stopped if nothing more is to be sent."""
         if self._stopped:
             raise Stopped
+
+    async def _enter(self) -> None:
+        self.check()
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._let_in()

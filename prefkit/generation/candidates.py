@@ -316,7 +316,7 @@ def complete(
             dropped.append(_drop(example.id, "no-passage", detail))
         else:
             wanted.append((example, cell, Request(messages, _sampling(example, cell, plan.config))))
-    replies = model.complete([request for _, _, request in wanted]) if wanted else []
+    replies = _drawn(model, [request for _, _, request in wanted]) if wanted else []
     if replies and all(reply.error for reply in replies):
         raise PrefkitError(
             f"{model.name}: all {len(replies)} requests failed: {replies[0].error}",
@@ -334,6 +334,21 @@ def complete(
             heard[example.id].add(reply.text.strip())
             candidates.append(candidate)
     return Sampled(candidates, dropped, cost_of(replies))
+
+
+def _drawn(model: ChatModel, requests: Sequence[Request]) -> list[Reply]:
+    """A reply a request; what differs in its seed alone is put as one, where the model can."""
+    groups: dict[tuple[Messages, float], list[int]] = {}
+    for place, request in enumerate(requests):
+        groups.setdefault((request.messages, request.sampling.temperature), []).append(place)
+    samples = getattr(model, "samples", None)
+    if samples is None or len(groups) == len(requests):
+        return model.complete(requests)
+    drawn = samples([[requests[place] for place in group] for group in groups.values()])
+    replies: dict[int, Reply] = {}
+    for group, found in zip(groups.values(), drawn, strict=True):
+        replies |= zip(group, found, strict=True)
+    return [replies[place] for place in range(len(requests))]
 
 
 def _drop(record_id: str, rule: str, detail: str) -> Dropped:
@@ -389,6 +404,7 @@ def _candidate(
         seed=sampling.seed,
         finish_reason=reply.finish_reason,
         tokens=reply.completion_tokens,
+        metadata={"choice": str(reply.choice)} if reply.choice else {},
     )
 
 

@@ -21,11 +21,17 @@ def choices(asked, count):
     return Answer(raw=json.dumps({"choices": made, "usage": usage}).encode())
 
 
+def group(text, seeds=(7, 8, 9)):
+    return [Request(user(text), Sampling(seed=seed)) for seed in seeds]
+
+
 def test_a_server_that_can_is_asked_for_all_at_once(chat_server):
     chat_server.reply = lambda asked: choices(asked, asked.body.get("n", 1))
     model = dial(chat_server, prices={"tiny": (1, 1)})
-    found = model.samples([Request(user("a"), Sampling(seed=7)), Request(user("b"))], 4)
+    found = model.samples([group("a", (7, 1, 2, 3)), group("b", (5, 6))])
     assert [reply.text for reply in found[0]] == ["7.0", "7.1", "7.2", "7.3"]
+    assert [reply.choice for reply in found[0]] == [0, 1, 2, 3]
+    assert [reply.text for reply in found[1]] == ["5.0", "5.1"]
     assert len(chat_server.asked) == 2
     assert sum(reply.completion_tokens for reply in found[0]) == 20
     assert sum(reply.usd or 0 for reply in found[0]) == pytest.approx(30e-6)
@@ -34,11 +40,11 @@ def test_a_server_that_can_is_asked_for_all_at_once(chat_server):
 def test_what_a_server_leaves_out_is_asked_for_one_by_one(chat_server, tmp_path):
     chat_server.reply = lambda asked: choices(asked, 1)
     model = dial(chat_server, concurrency=1, cache=tmp_path / "r.sqlite")
-    asks = [Request(user("a"), Sampling(seed=7)), Request(user("b"), Sampling(seed=7))]
-    found = model.samples(asks, 3)
+    groups = [group("a"), group("b")]
+    found = model.samples(groups)
     assert [reply.text for reply in found[0]] == ["7.0", "8.0", "9.0"]
     assert ["n" in asked.body for asked in chat_server.asked] == [True] + [False] * 5
-    assert all(reply.cached for replies in model.samples(asks, 3) for reply in replies)
+    assert all(reply.cached for replies in model.samples(groups) for reply in replies)
     assert len(chat_server.asked) == 6
     model.close()
 
@@ -50,7 +56,7 @@ def test_a_server_that_refuses_n_is_asked_one_by_one(chat_server):
         return choices(asked, 1)
 
     chat_server.reply = refuses
-    found = dial(chat_server).samples([Request(user("a"), Sampling(seed=7))], 3)
+    found = dial(chat_server).samples([group("a")])
     assert [reply.text for reply in found[0]] == ["7.0", "8.0", "9.0"]
 
 

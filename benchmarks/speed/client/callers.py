@@ -118,8 +118,12 @@ def curator(port: int, flying: int, count: int) -> Callable[[], int]:
     """bespokelabs-curator, in its own environment; it keeps its replies on disk too."""
     import os
 
+    import litellm.litellm_core_utils
+
     folder = tempfile.mkdtemp()
+    tokenizers = Path(litellm.litellm_core_utils.__path__[0]) / "tokenizers"
     os.environ |= {
+        "TIKTOKEN_CACHE_DIR": str(tokenizers),  # litellm's copy: else it is fetched from the web
         "OPENAI_API_KEY": "none",
         "CURATOR_DISABLE_RICH_DISPLAY": "1",
         "TELEMETRY_ENABLED": "false",
