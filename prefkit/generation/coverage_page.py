@@ -137,7 +137,7 @@ def _rect(x: float, y: float, tone: str, strength: float, says: str) -> str:
     )
 
 
-def _short(source: str, most: int = 32) -> str:
+def _short(source: str, most: int = 28) -> str:
     return source if len(source) <= most else f"…{source[1 - most :]}"
 
 
