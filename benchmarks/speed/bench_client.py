@@ -1,7 +1,7 @@
 """prefkit's client against a local server of fixed latency, beside the openai client and a peer.
 
 `python bench_client.py install FOLDER` makes the peer's environment; `python bench_client.py run
-[FOLDER] [REQUESTS] [MEMORY]` measures: requests a second at 32 to 512 in flight against what the
+[FOLDER] [REQUESTS] [MEMORY]` measures: requests a second at 16 to 512 in flight against what the
 server can do, processor time a request, requests wasted on a server that admits 40 at once, and
 memory at MEMORY requests (200,000). Client and server are processes of their own. The rounds are
 taken in turn, so that a busy machine disturbs all alike, and the best of each counts.
@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "client.json"
 PEER = "bespokelabs-curator==0.1.31"
-FLYING = (32, 64, 128, 256, 512)
+FLYING = (16, 20, 32, 64, 128, 256, 512)
 LATENCY_MS = 50
 ADMITS = 40
 ASKED_WHERE_40_ARE_ADMITTED = 6000
@@ -127,7 +127,7 @@ def run(folder: Path | None, requests: int, count: int) -> None:
         "latency_ms": LATENCY_MS,
         "requests": requests,
         "throughput": throughput(clients, requests),
-        "where_few_are_admitted": wasted(min(ASKED_WHERE_40_ARE_ADMITTED, 2 * requests)),
+        "where_few_are_admitted": wasted(min(ASKED_WHERE_40_ARE_ADMITTED, 3 * requests)),
         "memory": memory(count) if count else [],
     }
     RESULTS.write_text(json.dumps(body, indent=1) + "\n")
