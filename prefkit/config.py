@@ -178,6 +178,12 @@ class GenerateConfig(SpendingConfig):
     text_field: str | None = Field(None, description="Field of a JSON row that holds its text.")
     allow_url: bool = Field(False, description="Fetch pages of the web that are named.")
     allow_private_url: bool = Field(False, description="Also from the local network.")
+    compare_with: str | None = neutral(
+        None, description="Set written by people, whose diversity is shown beside the run's."
+    )
+    embedder: str = neutral(
+        "tfidf", description="What the Vendi score is made of; see `prefkit similar`."
+    )
 
     @field_validator("mix", mode="before")
     @classmethod
@@ -330,6 +336,19 @@ class CandidatesConfig(SpendingConfig):
     max_tokens: int = Field(64, ge=1)
     contexts: tuple[Literal["closed-book", "grounded"], ...] = Field(
         ("closed-book", "grounded"), min_length=1, description="With or without the passage."
+    )
+    systems: tuple[str, ...] = Field(
+        (), description="Files of system prompts, each a way of its own; `none` is one without."
+    )
+    logprobs: bool = Field(False, description="Store how likely the model held its completion.")
+    best_of: int | None = Field(None, ge=2, le=256, description="Sample N, keep the best.")
+    keep: int | None = Field(None, ge=1, description="How many of them; `per_prompt` if unset.")
+    by: str = Field(
+        "rule:reference", description="What best means: `logprob`, `rule:NAME` or a judge."
+    )
+    by_model: str | None = Field(None, description="The model that plays the judge; `model`.")
+    constitution: str | None = Field(
+        None, description="Principles to criticise and revise by: `domain`, or a file of yours."
     )
     prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
 

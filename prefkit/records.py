@@ -159,6 +159,13 @@ class Candidate(Record):
     seed: int = Field(default=0, description="Seed of this sample.")
     finish_reason: str = Field(default="stop", description="stop, length, or the server's word.")
     tokens: int = Field(default=0, ge=0, description="Completion tokens.")
+    logprob: float | None = Field(
+        default=None, description="Natural log-probability of its tokens; None: not told."
+    )
+    logprob_mean: float | None = Field(default=None, description="The same, a token.")
+    logprob_tokens: int | None = Field(
+        default=None, description="Tokens of that sum; a server may count the end of the turn."
+    )
 
 
 JudgmentSource = Literal["human", "judge", "rule"]
@@ -345,4 +352,6 @@ class Dropped(Record):
     rule: str = Field(description="Short name of the reason, counted in the manifest.")
     detail: str = ""
     keeper: str = Field(default="", description="The record that a duplicate yielded to.")
-    score: float | None = Field(default=None, description="Similarity to the keeper, if measured.")
+    score: float | None = Field(
+        default=None, description="Similarity to the keeper, or its rating."
+    )

@@ -24,7 +24,28 @@ from prefkit.commands._options import RunOptions, run_options, spending_options
     multiple=True,
     help="Without or with the passage before the question; both unless given.",
 )
+@click.option(
+    "--system",
+    "systems",
+    multiple=True,
+    metavar="FILE",
+    help="A system prompt as one more way; `none` is one without.",
+)
 @click.option("--max-tokens", type=click.IntRange(1), help="Most tokens a completion.")
+@click.option("--logprobs", is_flag=True, default=None, help="Store log-probabilities.")
+@click.option("--best-of", type=click.IntRange(2, 256), help="Sample N a prompt, keep the best.")
+@click.option("--keep", type=click.IntRange(1), help="How many of them; --per-prompt unless given.")
+@click.option(
+    "--by",
+    metavar="HOW",
+    help="What best means: `rule:reference` (the default), `logprob`, a rule or a judge.",
+)
+@click.option("--by-model", metavar="MODEL", help="Who plays the judge of --by; --model.")
+@click.option(
+    "--constitution",
+    metavar="FILE",
+    help="Criticise and revise each completion by its principles; `domain` is ours.",
+)
 @click.option("--prompts", metavar="FOLDER", help="Prompt files that replace ours by name.")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch for a local model.")
 @spending_options
@@ -36,11 +57,11 @@ def command(source: str, options: RunOptions, **flags: Any) -> None:  # values a
 
     \b
     prefkit candidates @clean
-    prefkit candidates @clean --per-prompt 6 --temperature 0.3 --temperature 1.0
+    prefkit candidates @clean --best-of 8 --keep 2 --by rule:reference --constitution domain
     """
     from prefkit.generation.candidates import plan_candidates, run_candidates
 
-    for name in ("models", "temperatures", "contexts"):
+    for name in ("models", "temperatures", "contexts", "systems"):
         flags[name] = flags[name] or None
     options.execute(
         plan_candidates,
@@ -48,5 +69,7 @@ def command(source: str, options: RunOptions, **flags: Any) -> None:  # values a
         "candidates",
         flags,
         source,
-        next_step="prefkit judge @candidates",
+        next_step="prefkit pairs @candidates --strategy all --min-votes 1"
+        if flags["constitution"]
+        else "prefkit judge @candidates",
     )

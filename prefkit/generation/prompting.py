@@ -28,6 +28,9 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "planned_answer": frozenset({"passage", "question"}),
     "kinds": frozenset(),
     "personas": frozenset({"headings", "count"}),
+    "constitution": frozenset(),
+    "critique": frozenset({"question", "answer", "principle"}),
+    "revise": frozenset({"question", "answer", "critique"}),
 }
 PURPOSES: dict[str, str] = {
     "question": "a small model finishes a question",
@@ -39,6 +42,9 @@ PURPOSES: dict[str, str] = {
     "planned_answer": "the answer to a reviewed question",
     "kinds": "a line for each kind and difficulty",
     "personas": "a draft of who asks",
+    "constitution": "principles that candidates are revised by, one a line",
+    "critique": "what a candidate does against a principle",
+    "revise": "a candidate written again after its critique",
 }
 MAY_USE: dict[str, frozenset[str]] = {  # beside those that a prompt needs
     "structured": frozenset({"language"}),
@@ -46,6 +52,8 @@ MAY_USE: dict[str, frozenset[str]] = {  # beside those that a prompt needs
     "planned_questions": frozenset({"language"}),
     "planned_answer": frozenset({"language", "kind", "where"}),
     "personas": frozenset({"language"}),
+    "critique": frozenset({"passage", "language"}),
+    "revise": frozenset({"passage", "language", "principle"}),
 }
 
 _TURN = re.compile(r"^\[(system|user|assistant|tool)\][ \t]*\n?", re.MULTILINE)
@@ -183,10 +191,10 @@ def neutral(text: str) -> str:
     return _SPECIAL.sub(lambda found: f"{found[0]} ", text)
 
 
-def fenced(text: str) -> str:
+def fenced(text: str, name: str = "passage") -> str:
     """Document text between marks that it does not itself contain."""
-    text, mark, number = neutral(text), "passage", 1
+    text, mark, number = neutral(text), name, 1
     while re.search(rf"</?\s*{mark}\b", text, re.IGNORECASE):
         number += 1
-        mark = f"passage-{number}"
+        mark = f"{name}-{number}"
     return f"<{mark}>\n{text}\n</{mark}>"
