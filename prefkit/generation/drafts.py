@@ -31,6 +31,9 @@ from prefkit.generation.kinds import (
 from prefkit.generation.languages import WORDS, other_language
 from prefkit.generation.measure import count_tokens
 from prefkit.generation.retrieval import ANSWERED, Index
+from prefkit.generation.trust.dates import unstated
+from prefkit.generation.trust.denials import contradicted
+from prefkit.generation.trust.names import unknown_pairs
 from prefkit.records import Messages, Quote, text_of
 
 LEAST_SUPPORT = 0.5  # of an answer's content words: a paraphrase passes, an invention does not
@@ -77,6 +80,17 @@ class Draft:
         texts = [passage.known for passage in self.passages]
         asked = [turn.content for turn in self.earlier if turn.role == "user"]
         return "\n".join([*texts, *asked, self.question])
+
+    @property
+    def text(self) -> str:
+        """The text of its passages."""
+        return "\n".join(passage.known for passage in self.passages)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answers of earlier turns, then its own."""
+        earlier = (turn.content for turn in self.earlier if turn.role == "assistant")
+        return (*earlier, self.answer or "")
 
     @property
     def quotes(self) -> tuple[Quote, ...]:
@@ -224,7 +238,7 @@ def asks_something(draft: Draft) -> Refused | None:
 
 def supported(draft: Draft) -> Refusal | None:
     """Every number, unit and name of the answer stands in its passages, and most of its words."""
-    for answer in (*_earlier_answers(draft), draft.answer or ""):
+    for answer in draft.answers:
         if problem := unsupported(answer, draft.known, draft.language):
             return problem
         if draft.kind != NOWHERE and share_supported(answer, draft.known) < LEAST_SUPPORT:
@@ -232,8 +246,32 @@ def supported(draft: Draft) -> Refusal | None:
     return None
 
 
-def _earlier_answers(draft: Draft) -> list[str]:
-    return [turn.content for turn in draft.earlier if turn.role == "assistant"]
+def dated(draft: Draft) -> Refused | None:
+    """Every date of the answer stands in a passage, not only in the question."""
+    if draft.kind == NOWHERE:
+        return None
+    missing = [date for answer in draft.answers for date in unstated(answer, draft.text)]
+    return (
+        Refused("ungrounded-date", f"{', '.join(missing)} not in the passage") if missing else None
+    )
+
+
+def rightly_named(draft: Draft) -> Refused | None:
+    """No name of the answer is put together from parts of two; German capitals tell no names."""
+    if draft.language == "de":
+        return None
+    pairs = [pair for answer in draft.answers for pair in unknown_pairs(answer, draft.known)]
+    detail = f"{', '.join(pairs)}: never together in the passage"
+    return Refused("ungrounded-name", detail) if pairs else None
+
+
+def not_denied(draft: Draft) -> Refused | None:
+    """The answer does not deny what its passages affirm, nor affirm what they deny."""
+    if draft.kind == NOWHERE:
+        return None
+    found = (contradicted(answer, draft.text, draft.language) for answer in draft.answers)
+    clause = next(filter(None, found), "")
+    return Refused("contradicts-passage", f"`{clause[:120]}`") if clause else None
 
 
 QUESTION_CHECKS: tuple[Check, ...] = (
@@ -245,4 +283,4 @@ QUESTION_CHECKS: tuple[Check, ...] = (
     asks_something,
     answered_nowhere,
 )
-ANSWER_CHECKS: tuple[Check, ...] = (whole, supported)
+ANSWER_CHECKS: tuple[Check, ...] = (whole, dated, supported, rightly_named, not_denied)

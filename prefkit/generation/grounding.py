@@ -1,11 +1,12 @@
 """What of an answer the text supports, decided without a model: quotes, numbers, names, words."""
 
 import dataclasses
-import itertools
 import re
 import unicodedata
 
 from prefkit.generation.measure import ALONE
+from prefkit.generation.trust.dates import undated, unstated
+from prefkit.generation.trust.units import is_unit, measures
 
 # A word; where no spaces part words, a character is one.
 _WORD = re.compile(rf"[{ALONE}]|[^\W_{ALONE}]+(?:[’'-][^\W_{ALONE}]+)*")
@@ -155,19 +156,22 @@ def long_enough(quote: str) -> bool:
 
 
 def unsupported(answer: str, text: str, language: str = "") -> Unsupported | None:
-    """The first number, unit or name of `answer` that `text` does not hold.
+    """The first date, number, unit or name of `answer` that `text` does not hold.
 
     Args:
         answer: What is claimed.
         text: All that may support it: the passage, its headings, the question.
         language: ISO 639-1 code; German writes every noun like a name.
     """
+    if dated := unstated(answer, text):
+        return Unsupported("ungrounded-date", f"{', '.join(dated)} not in the passage")
+    answer = undated(answer)
     missing = numbers(answer) - numbers(text)
     if missing:
         return Unsupported("ungrounded-number", f"{', '.join(sorted(missing))} not in the passage")
-    measures = _measures(answer) - _measures(text)
-    if measures:
-        shown = ", ".join(" ".join(measure) for measure in sorted(measures))
+    strange_measures = measures(answer, _count) - measures(text, _figure)
+    if strange_measures:
+        shown = ", ".join(" ".join(measure) for measure in sorted(strange_measures))
         return Unsupported("ungrounded-unit", f"{shown} not in the passage")
     known = {stem(word) for word in words(text)}
     names = _names(answer)
@@ -224,28 +228,17 @@ def _number_word(word: str) -> int | None:
     return None
 
 
-_UNITS = frozenset(
-    stem(unit)
-    for unit in (
-        "second minute hour day week month year millimetre centimetre metre kilometre meter "
-        "kilometer mm cm m km inch foot feet mile gram kilogram g kg mg tonne ton pound litre "
-        "liter l ml gallon degree celsius fahrenheit kelvin percent watt kilowatt w kw mw volt v "
-        "kv ampere amp a hertz hz khz mhz ghz bit byte kb mb gb tb kib mib gib pixel crown euro "
-        "dollar cent kilonewton newton kn lumen bar pascal kpa"
-    ).split()
-)
+def _figure(token: str) -> str | None:
+    """A number written one way; None for any other word."""
+    if token[0].isdigit():
+        return _plain_number(token)
+    value = _number_word(token.lower())
+    return None if value is None else str(value)
 
 
-def _measures(text: str) -> frozenset[tuple[str, str]]:
-    """Pairs of a number and its unit."""
-    found = set()
-    tokens = re.findall(r"\d(?:[\d.,:/]*\d)?|[^\W\d_]+(?:-[^\W\d_]+)*|%", text)
-    for number, unit in itertools.pairwise(tokens):
-        value = _number_word(number.lower())
-        name = stem("percent" if unit == "%" else unit.lower())
-        if name in _UNITS and (number[0].isdigit() or value is not None):
-            found.add((_plain_number(number) if value is None else str(value), name))
-    return frozenset(found)
+def _count(token: str) -> str | None:
+    """As `_figure`, but `one hour` is mostly the text's `an hour`."""
+    return None if token.lower() in ("one", "zero") else _figure(token)
 
 
 def _names(text: str) -> list[str]:
@@ -259,12 +252,17 @@ def _names(text: str) -> list[str]:
         inner = word[1:].lower() != word[1:] and not word.isdigit()
         if word.lower() in _STOPWORDS or word.isdigit():
             continue
+        if is_unit(word) and re.search(r"[\d°]\s?$", text[: match.start()]):
+            continue
         if inner or (word[0].isupper() and not opens):
             found.append(word)
     return found
 
 
 def share_supported(answer: str, text: str) -> float:
-    """Share of the answer's content words that `text` holds; 1 for an answer without any."""
-    said = content_words(answer)
+    """Share of the answer's content words that `text` holds; 1 for an answer without any.
+
+    A date that the text states in another way counts for nothing.
+    """
+    said = content_words(answer if unstated(answer, text) else undated(answer))
     return len(said & content_words(text)) / len(said) if said else 1.0

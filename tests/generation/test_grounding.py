@@ -70,7 +70,7 @@ def test_what_the_text_does_not_say_is_no_quote(quote):
         ("It costs 1200 crowns.", None),
         ("The Falcon winch weighs 31 kilograms.", "ungrounded-name"),
         ("Kestrel winches weigh 31 kilograms.", None),
-        ("It was bought from ACME on 3 May 2001.", "ungrounded-number"),
+        ("It was bought from ACME on 3 May 2001.", "ungrounded-date"),
         ("It was bought from ACME.", "ungrounded-name"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What makes a draft worth trusting: checks of its facts, a second model's word, a confidence."""
