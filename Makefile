@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: install demo test test-model test-engine test-argilla test-browser test-cluster check fmt bench clean
+.PHONY: install demo test test-model test-engine test-argilla test-browser test-cluster check fmt clean
 
 export PREFKIT_ARGILLA_ENV ?= $(CURDIR)/.venv-argilla
 ARGILLA := $(PREFKIT_ARGILLA_ENV)/prefkit-ready
@@ -56,9 +56,6 @@ check: install
 fmt: install
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
-
-bench: install
-	for script in benchmarks/speed/bench_*.py; do $(PY) $$script || exit 1; done
 
 clean:
 	rm -rf .venv .venv-argilla .pytest_cache .ruff_cache .hypothesis dist build
