@@ -277,6 +277,10 @@ class Run:
         """The records of one stream recorded with a finished unit, as JSON objects."""
         return self._journal.read(unit)["records"].get(stream, [])
 
+    def dropped_of(self, unit: str) -> list[dict[str, Any]]:  # JSON records
+        """What was dropped with a finished unit, as JSON objects."""
+        return self._journal.read(unit)["dropped"]
+
     def log_metrics(self, **values: float | int | str | None) -> None:
         """Append one line to `metrics.jsonl`."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:

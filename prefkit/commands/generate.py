@@ -57,6 +57,10 @@ from prefkit.commands._options import RunOptions, run_options, spending_options
 @click.option(
     "--allow-private-url", is_flag=True, default=None, help="Also from the local network."
 )
+@click.option(
+    "--compare-with", metavar="SOURCE", help="A set that people wrote: its diversity beside ours."
+)
+@click.option("--embedder", metavar="NAME", help="For the Vendi score: `tfidf`, `minilm`, …")
 @spending_options
 @run_options
 def command(

@@ -12,6 +12,8 @@ from prefkit.config import GenerateConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.blocks import ParsedDocument
 from prefkit.generation.difficulty import estimated
+from prefkit.generation.diversity import encoder
+from prefkit.generation.diversity_sets import read_compared
 from prefkit.generation.drafts import (
     ANSWER_CHECKS,
     Draft,
@@ -142,6 +144,8 @@ class AnswersPlan(GeneratePlan):
 
     def _add(self, task: Task, draft: Draft, generator: str, drafted: Drafted) -> None:
         question = self.questions[task.cells[0].name]
+        freed, removed = draft.freed()
+        draft = dataclasses.replace(freed, question=draft.question)  # people chose its wording
         problem = first_refusal(draft, CHECKS)
         if problem:
             drafted.drop(task.passages[0], problem.rule, problem.detail, draft.question)
@@ -155,7 +159,7 @@ class AnswersPlan(GeneratePlan):
                 quotes=draft.quotes,
                 kind=question.kind,
                 generator=generator,
-                metadata=question.metadata | notes | {"difficulty_estimate": estimated(draft)},
+                metadata=question.metadata | notes | removed | {"difficulty_estimate": estimated(draft)},
             )
         )
 
@@ -203,6 +207,8 @@ def plan_answers(source: str, config: GenerateConfig, workspace: Workspace) -> A
         grid=Grid(tuple(tasks), planned=True),
         dropped=reviewed.dropped,
         prompts=prompts,
+        compared=read_compared(config, workspace),
+        encode=encoder(config.embedder, workspace),
         questions={question.id: question for question in reviewed.questions},
         edited=reviewed.edited,
     )

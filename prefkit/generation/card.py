@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prefkit.generation.coverage_page import document_rows
+from prefkit.generation.diversity_page import diversity
 from prefkit.generation.kinds import NOWHERE
 from prefkit.generation.reported import Reported
 
@@ -79,7 +80,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-PARTS: tuple[Callable[[Reported], str], ...] = (about, kinds, coverage)
+PARTS: tuple[Callable[[Reported], str], ...] = (about, kinds, coverage, diversity)
 
 
 def card_text(reported: Reported) -> str:

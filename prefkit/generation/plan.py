@@ -13,6 +13,8 @@ from prefkit.chat.spending import Asked, about_tokens, estimate
 from prefkit.config import GenerateConfig
 from prefkit.generation.blocks import ParsedDocument
 from prefkit.generation.chunks import cut_chunks
+from prefkit.generation.diversity import Encode, encoder, words_alone
+from prefkit.generation.diversity_sets import Compared, read_compared
 from prefkit.generation.documents import read_sources
 from prefkit.generation.drafting import draft_tasks, prompts_used
 from prefkit.generation.examples import (
@@ -58,6 +60,8 @@ class GeneratePlan(runs.Plan):
         readers: The readers that were named.
         personas: Who asks.
         personas_sha256: Of their file; empty without one.
+        compared: What people wrote, to show its diversity beside the run's.
+        encode: What the Vendi score is made of.
     """
 
     config: GenerateConfig
@@ -70,6 +74,8 @@ class GeneratePlan(runs.Plan):
     readers: tuple[Taken, ...] = ()
     personas: tuple[Persona, ...] = ()
     personas_sha256: str = ""
+    compared: Compared | None = None
+    encode: Encode = words_alone
 
     def digest_fields(self) -> dict[str, Any]:  # JSON values
         """Configuration, inputs, and the prompts, readers and personas by their content."""
@@ -136,6 +142,7 @@ def plan_generate(
     lines_of(prompts["kinds"], DESCRIBED)
     personas, personas_sha256 = _personas(config, workspace)
     measure = measuring(config.tokenizer, config.model)
+    compared, encode = read_compared(config, workspace), encoder(config.embedder, workspace)
     read = read_sources(source, config, workspace)
     chunks: list[Chunk] = []
     passages: list[Passage] = []
@@ -162,6 +169,8 @@ def plan_generate(
         readers=read.readers,
         personas=personas,
         personas_sha256=personas_sha256,
+        compared=compared,
+        encode=encode,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from prefkit import runs
 from prefkit.generation.coverage import Coverage
+from prefkit.generation.diversity_found import Diversity
+from prefkit.generation.diversity_run import diversity_of_run
 from prefkit.generation.plan import GeneratePlan
 from prefkit.records import Example, Question
 
@@ -48,3 +50,8 @@ class Reported:
         coverage.count(self.rows("examples"))
         coverage.count(self.rows("questions"))
         return coverage
+
+    @functools.cached_property
+    def diversity(self) -> Diversity:
+        """Whether they say many things."""
+        return diversity_of_run(self.run, self.plan, self.units)

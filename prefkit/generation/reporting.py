@@ -4,14 +4,14 @@ from collections.abc import Callable
 from html import escape
 
 from prefkit.audit.sections import Section
-from prefkit.generation import coverage_page
+from prefkit.generation import coverage_page, diversity_page
 from prefkit.generation.reported import Reported
 from prefkit.storage import write_text
 
 __all__ = ["PARTS", "Reported", "write_report"]
 
 Part = Callable[[Reported], Section | None]
-PARTS: tuple[Part, ...] = (coverage_page.section,)  # in the order of the page
+PARTS: tuple[Part, ...] = (coverage_page.section, diversity_page.section)  # in this order
 
 
 def write_report(reported: Reported) -> None:

@@ -60,6 +60,7 @@ def finish(run: runs.Run, plan: GeneratePlan, units: Sequence[str], drafted: Seq
     """
     reported = Reported(run, plan, tuple(drafted))
     write_json(run.path / "coverage.json", reported.coverage.as_json())
+    write_json(run.path / "diversity.json", reported.diversity.as_json())
     if plan.config.questions_only:
         write_sheet(run.path, reported.questions(), plan.passages)
     write_report(reported)
