@@ -67,7 +67,7 @@ def load_model(
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if load_in_4bit:
         options |= _four_bit(where, dtype)
-    with _explaining(name), _without_bars():
+    with _explaining(name), without_bars():
         tokenizer: Any = AutoTokenizer.from_pretrained(**source)  # PreTrainedTokenizerBase
         model: Any = AutoModelForCausalLM.from_pretrained(**source, **options)
     if tokenizer.pad_token is None:
@@ -179,7 +179,8 @@ def _explaining(name: str) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _without_bars() -> Generator[None]:
+def without_bars() -> Generator[None]:
+    """Show no progress bar for a second of loading."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:

@@ -1,8 +1,7 @@
 """Encoders of transformers, pooled as their maker says, in this process."""
 
-import contextlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from prefkit.errors import PrefkitError
+from prefkit.local_model.loading import without_bars
 from prefkit.semantic.embedders import unit_rows
 
 BATCH_TOKENS: Final = 4096  # a batch is as many texts of like length as hold so many tokens
@@ -49,7 +48,7 @@ class Encoder:
         self._first_token = _pools_first_token(folder, name)
         inner = folder if (folder / "config.json").is_file() else folder / "0_Transformer"
         try:
-            with _quiet():
+            with without_bars():
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(inner, local_files_only=True)
                 self._model: Any = AutoModel.from_pretrained(
                     inner, local_files_only=True, dtype=torch.float32
@@ -91,18 +90,6 @@ class Encoder:
                 mask = asked["attention_mask"].unsqueeze(-1).to(hidden.dtype)
                 pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
         return pooled.float().cpu().numpy()
-
-
-@contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """No progress bar for a second of loading."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
 
 
 def _refuse_modules(folder: Path, name: str) -> None:
