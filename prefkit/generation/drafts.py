@@ -34,6 +34,7 @@ from prefkit.generation.retrieval import ANSWERED, Index
 from prefkit.generation.trust.dates import unstated
 from prefkit.generation.trust.denials import contradicted
 from prefkit.generation.trust.names import unknown_pairs
+from prefkit.generation.trust.pointing import dangling, freed, points
 from prefkit.records import Messages, Quote, text_of
 
 LEAST_SUPPORT = 0.5  # of an answer's content words: a paraphrase passes, an invention does not
@@ -100,6 +101,17 @@ class Draft:
         found = (self.placed(said) for said in self.said)
         return tuple(dict.fromkeys(quote for quote in found if quote is not None))
 
+    def freed(self) -> tuple["Draft", dict[str, str]]:
+        """The draft without `according to the passage`, and a note of what was taken out."""
+        question = freed(self.question, self.language)
+        answer = freed(self.answer or "", self.language)
+        removed = [one.removed for one in (question, answer) if one.removed]
+        if not removed:
+            return self, {}
+        said = None if self.answer is None else answer.text
+        draft = dataclasses.replace(self, question=question.text, answer=said)
+        return draft, {"removed": "; ".join(removed)}
+
     def placed(self, said: str) -> Quote | None:
         """Where a passage says some words; None when none does, or they are too few."""
         if not long_enough(said):
@@ -154,6 +166,26 @@ def well_asked(draft: Draft) -> Refused | None:
         return Refused(first.rule, f"earlier question: {first.detail}")
     one = _one_question(draft.question, 2, draft.language)
     return one or refuse_follow_up(draft.question, draft.language)
+
+
+def about_its_subject(draft: Draft) -> Refused | None:
+    """The question does not speak of its passage, nor of what only the passage names."""
+    asked = [turn.content for turn in draft.earlier if turn.role == "user"]
+    for question in (*asked, draft.question):
+        if word := points(question, draft.text, draft.language):
+            return Refused("refers-to-passage", f"`{word}` in the question")
+    if draft.kind != FOLLOW_UP and (start := dangling(draft.question, draft.language)):
+        return Refused("not-self-contained", f"`{start}` needs the passage")
+    return None
+
+
+def says_it_itself(draft: Draft) -> Refused | None:
+    """The answer does not speak of its passage; an honest refusal may."""
+    if draft.kind == NOWHERE:
+        return None
+    found = (points(answer, draft.text, draft.language) for answer in draft.answers)
+    word = next(filter(None, found), "")
+    return Refused("refers-to-passage", f"`{word}` in the answer") if word else None
 
 
 def _well_asked(question: str, language: str) -> Refused | None:
@@ -278,9 +310,17 @@ QUESTION_CHECKS: tuple[Check, ...] = (
     quoted,
     no_instruction,
     right_language,
+    about_its_subject,
     well_asked,
     of_its_kind,
     asks_something,
     answered_nowhere,
 )
-ANSWER_CHECKS: tuple[Check, ...] = (whole, dated, supported, rightly_named, not_denied)
+ANSWER_CHECKS: tuple[Check, ...] = (
+    whole,
+    says_it_itself,
+    dated,
+    supported,
+    rightly_named,
+    not_denied,
+)

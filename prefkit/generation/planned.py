@@ -226,13 +226,14 @@ def _keep(
         "stop",
         corpus.index,
     )
+    draft, removed = draft.freed()
     checks = QUESTION_CHECKS if config.questions_only else (*QUESTION_CHECKS, *ANSWER_CHECKS)
     problem = first_refusal(draft, checks)
     if problem:
-        drafted.drop(passage, problem.rule, problem.detail, item.question)
+        drafted.drop(passage, problem.rule, problem.detail, draft.question)
         return
-    notes = cell_notes(task.passages, cell) | {"difficulty_estimate": estimated(draft)}
-    prompt = draft.earlier + user(item.question)
+    notes = cell_notes(task.passages, cell) | {"difficulty_estimate": estimated(draft)} | removed
+    prompt = draft.earlier + user(draft.question)
     generator = f"{model.name}/planned"
     if config.questions_only:
         drafted.questions.append(
@@ -249,7 +250,7 @@ def _keep(
     drafted.examples.append(
         Example(
             prompt=prompt,
-            reference=item.answer,
+            reference=draft.answer or "",
             quotes=draft.quotes,
             kind=cell.kind,
             generator=generator,

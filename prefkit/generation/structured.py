@@ -157,20 +157,21 @@ def _keep(
         drafted.drop(passage, "malformed", explain(error, Item), json.dumps(value)[:200])
         return
     draft = Draft((passage,), item.question, item.answer, (item.quote,))
+    draft, removed = draft.freed()
     problem = first_refusal(draft, (*QUESTION_CHECKS, *ANSWER_CHECKS))
     if problem:
-        drafted.drop(passage, problem.rule, problem.detail, item.question)
-    elif item.question.lower() in seen:
-        drafted.drop(passage, "duplicate-question", "asked before of this chunk", item.question)
+        drafted.drop(passage, problem.rule, problem.detail, draft.question)
+    elif draft.question.lower() in seen:
+        drafted.drop(passage, "duplicate-question", "asked before of this chunk", draft.question)
     else:
-        seen.add(item.question.lower())
+        seen.add(draft.question.lower())
         drafted.examples.append(
             Example(
-                prompt=user(item.question),
-                reference=item.answer,
+                prompt=user(draft.question),
+                reference=draft.answer or "",
                 quotes=draft.quotes,
                 kind=item.kind,
                 generator=generator,
-                metadata=notes_of(passage),
+                metadata=notes_of(passage) | removed,
             )
         )

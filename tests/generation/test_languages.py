@@ -146,8 +146,8 @@ def test_an_honest_refusal_is_known_in_every_language(scripted, language):
 
 POINTS = {
     "de": "Was sagt der Text über die Pumpe im Keller?",
-    "fr": "Selon le texte, que doit faire le gardien de la pompe ?",
-    "es": "Según el texto, ¿qué debe hacer el guarda con la bomba?",
+    "fr": "Que dit ce texte sur le gardien de la pompe ?",
+    "es": "¿Qué dice este texto sobre el guarda y la bomba?",
     "zh": "根据文中内容，水泵每小时消耗多少燃料？",
 }
 
@@ -156,7 +156,8 @@ POINTS = {
 def test_a_question_that_points_at_its_text_goes_in_every_language(scripted, language):
     _, answer, quote = NUMERIC[language]
     _, made = draft(scripted, language, "factual", POINTS[language], answer, quote)
-    assert [d.rule for d in made.dropped] == ["not-self-contained"]
+    rule = "not-self-contained" if language == "zh" else "refers-to-passage"
+    assert [d.rule for d in made.dropped] == [rule]
 
 
 def test_every_language_has_all_words():

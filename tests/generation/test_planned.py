@@ -127,7 +127,7 @@ def test_a_draft_of_its_kind_becomes_an_example_that_says_so(scripted, kind, fie
                         "earlier_answer": "It burns 9 litres an hour."}, "ungrounded-number"),
         ("multi-turn", {"question": "And how often must it be inspected?",
                         "earlier_question": "What does this passage say?",
-                        "earlier_answer": "It burns 4 litres an hour."}, "not-self-contained"),
+                        "earlier_answer": "It burns 4 litres an hour."}, "refers-to-passage"),
     ],
 )  # fmt: skip
 def test_a_draft_of_another_kind_is_dropped(scripted, kind, fields, rule):

@@ -50,7 +50,7 @@ def test_a_grounded_item_becomes_an_example_with_its_exact_quote(scripted):
         ({"answer": ""}, "malformed"),
         ({"answer": "I cannot answer that."}, "refusal"),
         ({"question": "Inspect the Heron engine."}, "not-a-question"),
-        ({"question": "What does the passage say about engines?"}, "not-self-contained"),
+        ({"question": "What does the passage say about engines?"}, "refers-to-passage"),
         ({"question": None}, "malformed"),
     ],
 )
