@@ -159,7 +159,10 @@ class AnswersPlan(GeneratePlan):
                 quotes=draft.quotes,
                 kind=question.kind,
                 generator=generator,
-                metadata=question.metadata | notes | removed | {"difficulty_estimate": estimated(draft)},
+                metadata=question.metadata
+                | notes
+                | removed
+                | {"difficulty_estimate": estimated(draft)},
             )
         )
 
