@@ -60,7 +60,7 @@ def measured(
     at = np.where(known, edge, 0)
     votes = np.where(known, counted[at] if len(counted) else 0, 0)
     with np.errstate(invalid="ignore"):
-        left = found.for_left[at] if len(counted) else np.zeros(len(at))
+        left = np.where(known, found.for_left[at] if len(counted) else 0, 0)
         total = np.where(known, found.total[at] if len(counted) else 0, 0)
         share = np.where(chosen < rejected, left, total - left) / total
     same = (circle[chosen] >= 0) & (circle[chosen] == circle[rejected])

@@ -302,6 +302,19 @@ def test_a_four_way_ranking_counts_as_three_facts():
     assert two.margin < pair.margin < 1.5 * two.margin
 
 
+def test_two_that_nobody_compared_are_no_split_vote():
+    three = answers("A1", "A2", "B1", "B2", "C1", "C2")
+    judgments = [
+        judged(three[place : place + 2], 1, 2, annotator=f"ann {place}") for place in (0, 2, 4)
+    ]
+    config = PairsConfig(strategy="all", max_pairs=9)
+    made = make_pairs([ASKED], three, judgments, config)
+    assert len(made.pairs) == 9
+    assert not made.conflicts
+    sure = make_pairs([ASKED], three, judgments, config.model_copy(update={"min_votes": 1}))
+    assert len(sure.pairs) == 3
+
+
 def test_circles_are_counted():
     a, b, c = candidates = answers("a", "b", "c")
     votes = [
