@@ -146,6 +146,11 @@ def plan_candidates(source: str, config: CandidatesConfig, workspace: Workspace)
         passages = _passages(examples, chunks.records)
         if not passages:
             raise _no_passages(source)
+    if chooser is not None and chooser.needs_passage and not passages:
+        raise PrefkitError(
+            f"The judge {chooser.name} needs the passage, and no completion is made with one.",
+            hint="Leave `--context` out, or choose by another judge or `--by rule:reference`.",
+        )
     plan = CandidatesPlan(
         stage=STAGE,
         config=config,

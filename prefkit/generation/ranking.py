@@ -46,6 +46,11 @@ class Chooser:
         """What the manifest calls it."""
         return "judge" if self.judge is not None else "rule"
 
+    @property
+    def needs_passage(self) -> bool:
+        """Whether it can only tell when it sees the source."""
+        return self.judge is not None and self.judge.needs == "passage"
+
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
@@ -111,7 +116,7 @@ def choose(
         passages: For judges that see one, by example id.
 
     Raises:
-        PrefkitError: By likelihood, and the model tells none.
+        PrefkitError: The model tells no likelihood, or the judge could not tell at all.
     """
     tasks = [
         Task(example, tuple(samples[example.id]), passages.get(example.id, ""))
@@ -190,9 +195,20 @@ def _by_judge(
                 won = [0.5]  # nothing else was said: no better and no worse than its likes
             if won is not None:
                 scores |= dict.fromkeys([first.id, *(c.id for c in others)], sum(won) / len(won))
+    if tasks and not scores:
+        raise PrefkitError(
+            f"{judge.name}: could not tell in any of {len(judged.verdicts)} comparisons which "
+            f"completion is better: {_why(judged.verdicts)}",
+            hint="Mend the cause and continue with --resume, or choose by `rule:reference`.",
+        )
     totals = {f"judge_{name}": judged.tally[name] for name in ("calls", "tokens", "unscored")}
     totals["usd"] = judged.tally["usd"]
     return scores, {name: float(value) for name, value in totals.items() if value}
+
+
+def _why(verdicts: Sequence[Verdict]) -> str:
+    first = verdicts[0] if verdicts else None
+    return "nothing to compare" if first is None else first.metadata.get("reason", first.raw)[:200]
 
 
 def _points(
