@@ -302,10 +302,11 @@ def test_a_four_way_ranking_counts_as_three_facts():
     assert two.margin < pair.margin < 1.5 * two.margin
 
 
-def test_two_that_nobody_compared_are_no_split_vote():
+@pytest.mark.parametrize("ranks", [(1, 2), (2, 1)])
+def test_two_that_nobody_compared_are_no_split_vote(ranks):
     three = answers("A1", "A2", "B1", "B2", "C1", "C2")
     judgments = [
-        judged(three[place : place + 2], 1, 2, annotator=f"ann {place}") for place in (0, 2, 4)
+        judged(three[place : place + 2], *ranks, annotator=f"ann {place}") for place in (0, 2, 4)
     ]
     config = PairsConfig(strategy="all", max_pairs=9)
     made = make_pairs([ASKED], three, judgments, config)
