@@ -170,6 +170,12 @@ class GenerateConfig(SpendingConfig):
     )
     method: Literal["auto", "structured", "stepwise"] = "auto"
     temperature: float = Field(0.3, ge=0, le=2)
+    near_duplicates: float = Field(
+        0.7, gt=0, le=1, description="Jaccard at which a question repeats an earlier one."
+    )
+    earlier: tuple[str, ...] = Field(
+        (), description="Sets of examples whose questions are not asked again."
+    )
     prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
     largest_megabytes: float = Field(50.0, gt=0, description="A larger file is left out.")
     include: tuple[str, ...] = Field((), description="Patterns of the files that count; all.")

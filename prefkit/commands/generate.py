@@ -45,6 +45,14 @@ from prefkit.commands._options import RunOptions, run_options, spending_options
     type=click.Choice(["auto", "structured", "stepwise"]),
     help="One JSON call a chunk, or small steps for a small model.",
 )
+@click.option(
+    "--earlier", multiple=True, metavar="SOURCE", help="Ask nothing again that these examples ask."
+)
+@click.option(
+    "--near-duplicates",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Similarity at which a question repeats an earlier one.",
+)
 @click.option("--prompts", metavar="FOLDER", help="Prompt files that replace ours by name.")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch for a local model.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only such files of a folder.")

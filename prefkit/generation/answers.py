@@ -38,6 +38,7 @@ from prefkit.generation.planned import DESCRIBED, items_schema, read_items, show
 from prefkit.generation.prompting import lines_of, load_prompts, neutral
 from prefkit.generation.review import Reviewed, read_reviewed
 from prefkit.generation.structured import TOKENS_AN_ITEM, TOKENS_AROUND
+from prefkit.generation.trust.earlier import read_earlier
 from prefkit.records import Chunk, Document, Example, Question, content_id
 from prefkit.storage import read_records
 from prefkit.workspace import Workspace, stream_files
@@ -192,17 +193,21 @@ def plan_answers(source: str, config: GenerateConfig, workspace: Workspace) -> A
     Raises:
         PrefkitError: The questions cannot be read, none stays, or their chunks are gone.
     """
-    config = config.model_copy(update={"questions_only": False, "total": None})
+    config = config.model_copy(
+        update={"questions_only": False, "total": None, "near_duplicates": 1.0}  # people chose them
+    )
     prompts = load_prompts(config.prompts)
     reviewed = read_reviewed(source, workspace)
     passages = _passages(reviewed)
+    earlier = read_earlier(config.earlier, workspace)
     tasks = [_task(q, passages) for q in reviewed.questions[: config.limit]]
     if not tasks:
         raise PrefkitError(f"{source}: no question stays.", hint="Keep at least one row.")
     return AnswersPlan(
         stage=STAGE,
         config=config,
-        inputs=reviewed.inputs,
+        inputs=(*reviewed.inputs, *earlier.inputs),
+        earlier=earlier.questions,
         counts={"questions": len(tasks), "edited": len(reviewed.edited), "chunks": len(passages)},
         expected=_expected(tasks, config, workspace),
         chunks=tuple(passage.chunk for passage in passages.values()),

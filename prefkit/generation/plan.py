@@ -36,6 +36,7 @@ from prefkit.generation.retrieval import Index
 from prefkit.generation.sources.files import in_reach, is_url
 from prefkit.generation.stepwise import ANSWER_TOKENS, QUESTION_TOKENS
 from prefkit.generation.structured import TOKENS_AN_ITEM, TOKENS_AROUND
+from prefkit.generation.trust.earlier import read_earlier
 from prefkit.records import Chunk, Dropped, content_id
 from prefkit.workspace import Workspace
 
@@ -60,6 +61,7 @@ class GeneratePlan(runs.Plan):
         readers: The readers that were named.
         personas: Who asks.
         personas_sha256: Of their file; empty without one.
+        earlier: Questions of other sets that are not asked again.
         compared: What people wrote, to show its diversity beside the run's.
         encode: What the Vendi score is made of.
     """
@@ -74,6 +76,7 @@ class GeneratePlan(runs.Plan):
     readers: tuple[Taken, ...] = ()
     personas: tuple[Persona, ...] = ()
     personas_sha256: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
     compared: Compared | None = None
     encode: Encode = words_alone
 
@@ -143,6 +146,7 @@ def plan_generate(
     personas, personas_sha256 = _personas(config, workspace)
     measure = measuring(config.tokenizer, config.model)
     compared, encode = read_compared(config, workspace), encoder(config.embedder, workspace)
+    earlier = read_earlier(config.earlier, workspace)
     read = read_sources(source, config, workspace)
     chunks: list[Chunk] = []
     passages: list[Passage] = []
@@ -157,7 +161,10 @@ def plan_generate(
     return GeneratePlan(
         stage=STAGE,
         config=config,
-        inputs=(runs.Input(path=_shown(source, workspace), sha256=read.sha256),),
+        inputs=(
+            runs.Input(path=_shown(source, workspace), sha256=read.sha256),
+            *earlier.inputs,
+        ),
         counts={"documents": len(read.documents), "chunks": len(chunks)},
         expected=_expected(grid, config, method, workspace),
         documents=read.documents,
@@ -169,6 +176,7 @@ def plan_generate(
         readers=read.readers,
         personas=personas,
         personas_sha256=personas_sha256,
+        earlier=earlier.questions,
         compared=compared,
         encode=encode,
     )

@@ -1,6 +1,5 @@
 """`prefkit generate`: documents to chunks to grounded examples, as a run that can be resumed."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +14,11 @@ from prefkit.errors import PrefkitError
 from prefkit.generation.card import card_text
 from prefkit.generation.examples import Drafted, Passage, method_for
 from prefkit.generation.grid import Task
-from prefkit.generation.grounding import words
 from prefkit.generation.plan import TASKS_A_UNIT, GeneratePlan, plan_generate
 from prefkit.generation.prompting import FOLDER
 from prefkit.generation.reporting import Reported, write_report
 from prefkit.generation.review import write_sheet
+from prefkit.generation.trust.earlier import Earlier
 from prefkit.records import Chunk, Example, Question, Record, text_of
 from prefkit.storage import write_json
 
@@ -100,11 +99,15 @@ def _record_examples(run: runs.Run, plan: GeneratePlan, settings: runs.Settings)
     pending = run.pending(units)
     used: list[str] = []
     seen: set[str] = set()
+    earlier = Earlier(config.near_duplicates)
+    earlier.add(plan.earlier)
     budget = open_budget(config, run, settings.workspace)
 
     def count(unit: str) -> None:
         before = len(seen)
-        seen.update(_question_of(row) for row in run.records_of(unit, _stream(plan)))
+        asked = [_question_of(row) for row in run.records_of(unit, _stream(plan))]
+        seen.update(record_id for record_id, _ in asked)
+        earlier.add(asked)
         used.append(unit)
         steps = len(seen) - before if config.total else len(units[unit])
         note = ", ".join(filter(None, (f"{len(seen)} {_stream(plan)}", budget.note())))
@@ -129,7 +132,7 @@ def _record_examples(run: runs.Run, plan: GeneratePlan, settings: runs.Settings)
 
         with ahead(model, pending, draft, calls=TASKS_A_UNIT, wanted=wanted) as drafts:
             for unit, drafted in drafts:
-                _record_unit(run, unit, _stream(plan), drafted, units[unit], seen)
+                _record_unit(run, unit, _stream(plan), drafted, units[unit], earlier)
                 count(unit)
                 if wanted() <= 0:
                     break
@@ -166,31 +169,30 @@ def _record_unit(
     stream: str,
     drafted: Drafted,
     tasks: Sequence[Task],
-    seen: set[str],
+    earlier: Earlier,
 ) -> None:
     """Record a unit without the questions that an earlier one, or itself, asked before."""
-    asked = set(seen)
     passages = {task.passages[0].chunk.id: task.passages[0] for task in tasks}
     drafts = drafted.questions if stream == "questions" else drafted.examples
-    kept = _first_asked(drafts, asked, passages, drafted)
+    kept = _first_asked(drafts, earlier, passages, drafted)
     values = {"dropped_by_chunk": dict(drafted.by_chunk), "tried": list(passages)}
     run.record(unit, {stream: kept}, drafted.dropped, totals=drafted.totals, values=values)
 
 
 def _first_asked(
     records: Sequence[Example] | Sequence[Question],
-    asked: set[str],
+    earlier: Earlier,
     passages: Mapping[str, Passage],
     drafted: Drafted,
 ) -> list[Record]:
     kept: list[Record] = []
     for record in records:
         text = text_of(record.prompt)
-        if _key(text) in asked:
-            passage = passages[chunk_of(record)]
-            drafted.drop(passage, "duplicate-question", "asked before", text)
+        before = earlier.find(text)
+        if before is not None:
+            drafted.drop(passages[chunk_of(record)], before.rule, before.detail, text)
         else:
-            asked.add(_key(text))
+            earlier.add([(record.id, text)])
             kept.append(record)
     return kept
 
@@ -202,13 +204,9 @@ def chunk_of(record: Example | Question) -> str:
     return record.metadata.get("chunk") or record.quotes[0].chunk_id
 
 
-def _question_of(row: Mapping[str, Any]) -> str:  # an Example as JSON
-    return _key("\n\n".join(message["content"] for message in row["prompt"]))
-
-
-def _key(question: str) -> str:
-    """What makes two questions the same: their words."""
-    return hashlib.sha256(" ".join(words(question)).encode()).hexdigest()
+def _question_of(row: Mapping[str, Any]) -> tuple[str, str]:  # an Example as JSON
+    """Its id and what it asks."""
+    return row["id"], "\n\n".join(message["content"] for message in row["prompt"])
 
 
 def _reasons(dropped: Mapping[str, int]) -> str:
