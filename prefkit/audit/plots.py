@@ -9,6 +9,7 @@ from prefkit.audit.sections import Figure
 from prefkit.evaluation.drawing import WIDTH, Axis, dot, line, svg, text
 
 ROW = 30.0
+_LETTER = 6.25  # pixels of a label, about
 TONES = ("tuned", "unclear", "bad")
 
 
@@ -102,11 +103,20 @@ def _edges(least: float, most: float) -> np.ndarray:
     return wholes[max(0, first - 2) : last + 2] - 0.5
 
 
-def shares(title: str, names: Sequence[str], sides: Mapping[str, Sequence[float]]) -> str:
-    """Shares of categories in two sets, as bars beside each other."""
+def shares(
+    title: str, names: Sequence[str], sides: Mapping[str, Sequence[float]], left: float = 150.0
+) -> str:
+    """Shares of categories in one or two sets, as bars beside each other.
+
+    Args:
+        title: What a screen reader says.
+        names: Of the categories; what does not fit is cut off.
+        sides: A share a category, by name of the set.
+        left: Where the bars begin: the room for names.
+    """
     if not names:
         return ""
-    left, top = 150.0, 26.0
+    top = 26.0
     most = max(max(values) for values in sides.values()) or 1.0
     axis = Axis(0, most * 1.05, left, WIDTH - 60)
     parts = []
@@ -114,7 +124,9 @@ def shares(title: str, names: Sequence[str], sides: Mapping[str, Sequence[float]
         parts.append(_legend(left + 200 * number, number, side))
     for row, name in enumerate(names):
         y = top + ROW * row
-        parts.append(text(left - 8, y + 19, name[:24], "label", "end"))
+        fits = int(left // _LETTER)
+        said = name if len(name) <= fits else f"{name[: fits - 1]}…"
+        parts.append(text(left - 8, y + 19, said, "label", "end"))
         for number, values in enumerate(sides.values()):
             wide = max(axis(values[row]) - left, 0.5)
             parts.append(

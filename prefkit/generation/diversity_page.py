@@ -60,6 +60,7 @@ def card_of(diversity: Diversity) -> str:
     lines += ["", *(f"- {_cell(alarm.says)}" for alarm in diversity.alarms)]
     if not diversity.alarms:
         lines.append("No sign of collapse where there is enough to tell.")
+    lines += [f"- {_cell(told)}" for told in _apart(diversity)]
     return "\n".join([*lines, "", "Same numbers of words and texts: `diversity.json`."])
 
 
@@ -67,8 +68,24 @@ def _rows(diversity: Diversity) -> Iterator[tuple[str, Measured]]:
     for field in diversity.fields:
         yield field.name, field.sides[MADE]
         yield f"passages, beside {field.name}", field.sides[PASSAGES]
-        if field.people:
-            yield f"{field.name} written by people", field.people[PEOPLE]
+
+
+def _apart(diversity: Diversity) -> Iterator[str]:
+    """Which figures differ from those of people's set."""
+    source, rows = diversity.compared or ("", 0)
+    for field in diversity.fields:
+        if not field.people:
+            continue
+        made, people = (field.people[side].figures() for side in (MADE, PEOPLE))
+        told = [
+            f"{name} {said(name, made[name])} against {said(name, people[name])}"
+            for name, apart in field.differences().items()
+            if apart.above(0) or apart.below(0)
+        ]
+        yield (
+            f"Beside {shown(source)} (n = {rows:,} rows), at the same size, {field.name} differ "
+            f"in: {', '.join(told) or 'nothing that can be told'}."
+        )
 
 
 def _cell(text: str) -> str:
@@ -146,7 +163,7 @@ def _openings(field: Field) -> Iterator[Chart]:
         title,
         f"The most frequent first four words, of {field.sides[MADE].texts:,} {field.name}. "
         "One long bar is a generator that begins alike.",
-        plots.shares(title, [shown(name) for name in names], sides),
+        plots.shares(title, [shown(name) for name in names], sides, left=230.0),
     )
 
 

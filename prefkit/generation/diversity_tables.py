@@ -36,10 +36,10 @@ def _beside_people(field: Field, diversity: Diversity) -> Iterator[Table]:
     ]
     yield table(
         f"{field.name.capitalize()} beside those of {shown(source)}",
-        ["figure", "made", "people's", "made less people's", ""],
+        ["figure", "made", "people's", "made less people's", "so"],
         rows,
         f"{plural(count, 'row')} written by people. It differs where the 95 % interval of the "
-        "difference (square-and-add) leaves out 0; the Vendi score has no interval.",
+        "difference (square-and-add) leaves out 0, of a share in points; the Vendi score has none.",
     )
 
 

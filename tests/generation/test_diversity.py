@@ -29,7 +29,7 @@ def sentences(count, seed, size=18):
     return [" ".join(draw.choices(WORDS, k=size)) for _ in range(count)]
 
 
-def diverse(count=200, seed=1):
+def diverse(count=90, seed=1):
     draw = random.Random(seed)
     told = sentences(2 * count, seed)
     return [
@@ -38,7 +38,7 @@ def diverse(count=200, seed=1):
     ]
 
 
-def collapsed(count=200):
+def collapsed(count=90):
     bodies = sentences(8, 3)
     return [
         (
@@ -49,7 +49,7 @@ def collapsed(count=200):
     ]
 
 
-def passages(count=120):
+def passages(count=90):
     return sentences(count, 2, size=60)
 
 
@@ -73,7 +73,7 @@ def test_a_collapsed_set_raises_every_alarm_with_its_n():
     assert about(diversity) == [f"{f}.{n}" for f in ("questions", "answers") for n in names]
     assert all("n = " in alarm.says for alarm in diversity.alarms)
     assert diversity.alarms[0].says == (
-        "100.0 % of the questions open with “what is the use” (n = 200)."
+        "100.0 % of the questions open with “what is the use” (n = 90)."
     )
     card = card_of(diversity)
     assert all(alarm.says in card for alarm in diversity.alarms)
@@ -81,7 +81,7 @@ def test_a_collapsed_set_raises_every_alarm_with_its_n():
 
 
 def test_one_collapsed_generator_is_named_among_others():
-    diversity = found(diverse(600) + collapsed(100))
+    diversity = found(diverse(300) + collapsed(60))
     assert {key.split(".")[1] for key in about(diversity) if key.count(".") == 2} == {"bad"}
     assert any("of bad open with" in alarm.says for alarm in diversity.alarms)
     questions = diversity.fields[0]
@@ -90,9 +90,9 @@ def test_one_collapsed_generator_is_named_among_others():
 
 
 def test_the_order_of_rows_does_not_matter():
-    rows = diverse(150) + collapsed(150)
+    rows = diverse(70) + collapsed(70)
     shuffled = random.Random(7).sample(rows, len(rows))
-    people = Compared("people.jsonl", 80, tuple(said for _, said in diverse(80, seed=5)))
+    people = Compared("people.jsonl", 60, tuple(said for _, said in diverse(60, seed=5)))
     one, other = (found(of, compared=people).as_json() for of in (rows, shuffled))
     assert json.dumps(one) == json.dumps(other)
 
@@ -181,7 +181,7 @@ def test_a_difference_has_the_interval_of_newcombe():
 
 
 def test_what_differs_from_peoples_set_is_told():
-    people = Compared("people.jsonl", 200, tuple(said for _, said in diverse(200, seed=9)))
+    people = Compared("people.jsonl", 90, tuple(said for _, said in diverse(90, seed=9)))
     alike, apart = found(diverse(), compared=people), found(collapsed(), compared=people)
     assert not alike.fields[0].differences()["distinct-3"].below(0)
     assert apart.fields[0].differences()["distinct-3"].below(0)
@@ -190,9 +190,7 @@ def test_what_differs_from_peoples_set_is_told():
     rows = {row[0]: row[-1] for row in tables["Questions beside those of people.jsonl"].rows}
     assert rows["compression"] == "differs"
     assert rows["Vendi score"] == "no interval"
-    assert "people's" in tables["Question types"].headers or "written by people" in str(
-        tables["Question types"].headers
-    )
+    assert "written by people" in tables["Question types"].headers
 
 
 def test_a_kind_over_twice_its_share_alarms():
