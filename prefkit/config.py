@@ -176,6 +176,14 @@ class GenerateConfig(SpendingConfig):
     earlier: tuple[str, ...] = Field(
         (), description="Sets of examples whose questions are not asked again."
     )
+    verify: bool = Field(False, description="Let a second model check every draft.")
+    round_trip: Literal["off", "flag", "drop"] = Field(
+        "off", description="Let it answer each question; what to do when it says something else."
+    )
+    verifier_model: str | None = Field(
+        None, description="Who checks; the model that drafts when unset."
+    )
+    verifier_base_url: str | None = Field(None, description="Endpoint of `verifier_model`.")
     prompts: str | None = Field(None, description="Folder of prompt files that replace ours.")
     largest_megabytes: float = Field(50.0, gt=0, description="A larger file is left out.")
     include: tuple[str, ...] = Field((), description="Patterns of the files that count; all.")
@@ -200,6 +208,19 @@ class GenerateConfig(SpendingConfig):
     @classmethod
     def _known_difficulties(cls, value: Any) -> dict[str, float]:  # a flag's text or a TOML table
         return _weights(value, DIFFICULTIES, "difficulty")
+
+    @field_validator("verifier_base_url")
+    @classmethod
+    def _no_secret_in_verifier_url(cls, value: str | None) -> str | None:
+        return _without_secret(value)
+
+    @model_validator(mode="after")
+    def _answers_to_check(self) -> Self:
+        if self.questions_only and (self.verify or self.round_trip != "off"):
+            raise ValueError(
+                "verify and round_trip check answers: leave them out of questions_only"
+            )
+        return self
 
 
 class CleanConfig(StageConfig):

@@ -53,6 +53,14 @@ from prefkit.commands._options import RunOptions, run_options, spending_options
     type=click.FloatRange(0, 1, min_open=True),
     help="Similarity at which a question repeats an earlier one.",
 )
+@click.option("--verify", is_flag=True, default=None, help="Let a second model check every draft.")
+@click.option(
+    "--round-trip",
+    type=click.Choice(["off", "flag", "drop"]),
+    help="Let it answer each question; flag or drop what it answers otherwise.",
+)
+@click.option("--verifier-model", metavar="MODEL", help="Who checks; --model when unset.")
+@click.option("--verifier-base-url", metavar="URL", help="Endpoint of --verifier-model.")
 @click.option("--prompts", metavar="FOLDER", help="Prompt files that replace ours by name.")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences a batch for a local model.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only such files of a folder.")

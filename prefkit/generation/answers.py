@@ -39,6 +39,7 @@ from prefkit.generation.prompting import lines_of, load_prompts, neutral
 from prefkit.generation.review import Reviewed, read_reviewed
 from prefkit.generation.structured import TOKENS_AN_ITEM, TOKENS_AROUND
 from prefkit.generation.trust.earlier import read_earlier
+from prefkit.generation.trust.vouching import expected
 from prefkit.records import Chunk, Document, Example, Question, content_id
 from prefkit.storage import read_records
 from prefkit.workspace import Workspace, stream_files
@@ -262,8 +263,9 @@ def _expected(
         prompt_tokens=sum(texts) if calls else 0,
         completion_tokens=calls * (TOKENS_AN_ITEM + TOKENS_AROUND),
     )
+    second = expected(config, len(tasks), sum(texts) / len(tasks))
     return {
         "method": method,
         "examples_at_most": len(tasks),
-        **estimate([asked], config, workspace),
+        **estimate([asked, *second], config, workspace),
     }

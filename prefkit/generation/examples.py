@@ -18,7 +18,7 @@ from prefkit.generation.blocks import ParsedDocument
 from prefkit.generation.chunks import count_tokens
 from prefkit.generation.languages import passage_language, told
 from prefkit.generation.prompting import Prompt
-from prefkit.records import Chunk, Dropped, Example, Question, content_id
+from prefkit.records import Chunk, Dropped, Example, Question, Verdict, content_id
 
 STAGE = "generate"
 Method = Literal["structured", "stepwise"]
@@ -63,6 +63,7 @@ class Drafted:
         examples: Those that passed every check.
         questions: Questions that did, when no answers are wanted yet.
         dropped: Drafts that did not, with the rule each broke.
+        verdicts: What a second model said of examples, of those it refused too.
         by_chunk: How many of these each chunk had.
         totals: Calls, tokens, cost, and how many structured replies were valid as they were.
     """
@@ -70,6 +71,7 @@ class Drafted:
     examples: list[Example] = dataclasses.field(default_factory=list)
     questions: list[Question] = dataclasses.field(default_factory=list)
     dropped: list[Dropped] = dataclasses.field(default_factory=list)
+    verdicts: list[Verdict] = dataclasses.field(default_factory=list)
     by_chunk: Counter[str] = dataclasses.field(default_factory=Counter)
     totals: dict[str, float] = dataclasses.field(default_factory=dict)
 

@@ -174,10 +174,10 @@ def unsupported(answer: str, text: str, language: str = "") -> Unsupported | Non
         shown = ", ".join(" ".join(measure) for measure in sorted(strange_measures))
         return Unsupported("ungrounded-unit", f"{shown} not in the passage")
     known = {stem(word) for word in words(text)}
-    names = _names(answer)
+    said = names(answer)
     if language == "de":
-        names = [name for name in names if not name[1:].islower()]
-    strange = [name for name in names if stem(name.lower()) not in known]
+        said = [name for name in said if not name[1:].islower()]
+    strange = [name for name in said if stem(name.lower()) not in known]
     if strange:
         return Unsupported("ungrounded-name", f"{', '.join(strange)} not in the passage")
     return None
@@ -241,7 +241,7 @@ def _count(token: str) -> str | None:
     return None if token.lower() in ("one", "zero") else _figure(token)
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
     """Capitalised words that do not open a sentence, and words with capitals or figures inside."""
     found = []
     for match in _WORD.finditer(text):

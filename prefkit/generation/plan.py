@@ -37,6 +37,7 @@ from prefkit.generation.sources.files import in_reach, is_url
 from prefkit.generation.stepwise import ANSWER_TOKENS, QUESTION_TOKENS
 from prefkit.generation.structured import TOKENS_AN_ITEM, TOKENS_AROUND
 from prefkit.generation.trust.earlier import read_earlier
+from prefkit.generation.trust.vouching import expected
 from prefkit.records import Chunk, Dropped, content_id
 from prefkit.workspace import Workspace
 
@@ -222,8 +223,9 @@ def _expected(
         prompt_tokens=share * around,
         completion_tokens=share * room,
     )
+    second = [] if config.questions_only else expected(config, len(cells) * share, size)
     return {
         "method": method,
         "examples_at_most": round(len(cells) * share),
-        **estimate([asked], config, workspace),
+        **estimate([asked, *second], config, workspace),
     }

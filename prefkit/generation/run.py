@@ -19,6 +19,8 @@ from prefkit.generation.prompting import FOLDER
 from prefkit.generation.reporting import Reported, write_report
 from prefkit.generation.review import write_sheet
 from prefkit.generation.trust.earlier import Earlier
+from prefkit.generation.trust.vouching import Verifier, vouch
+from prefkit.generation.trust.vouching import wanted as wanted_prompts
 from prefkit.records import Chunk, Example, Question, Record, text_of
 from prefkit.storage import write_json
 
@@ -126,9 +128,10 @@ def _record_examples(run: runs.Run, plan: GeneratePlan, settings: runs.Settings)
         if not pending or wanted() <= 0:
             return used
         model = _open(run, plan, settings, budget)
+        second = _open_second(run, plan, settings, budget, model)
 
         def draft(unit: str) -> Drafted:
-            return plan.draft(units[unit], model)
+            return vouch(plan.draft(units[unit], model), units[unit], second)
 
         with ahead(model, pending, draft, calls=TASKS_A_UNIT, wanted=wanted) as drafts:
             for unit, drafted in drafts:
@@ -156,11 +159,34 @@ def _open(run: runs.Run, plan: GeneratePlan, settings: runs.Settings, budget: Bu
         return _Rules()
     model = open_for_run(config, settings.workspace, budget)
     run.set_device(model.device)
-    for name in plan.prompts_used(method_for(config, structured=model.structured)):
+    _note_prompts(run, plan, plan.prompts_used(method_for(config, structured=model.structured)))
+    return model
+
+
+def _open_second(
+    run: runs.Run, plan: GeneratePlan, settings: runs.Settings, budget: Budget, first: ChatModel
+) -> Verifier | None:
+    """Who checks the drafts; None when nobody should."""
+    config = plan.config
+    names = () if config.questions_only else wanted_prompts(config)
+    if not names:
+        return None
+    _note_prompts(run, plan, names)
+    if config.verifier_model or config.verifier_base_url:
+        named, url = config.verifier_model or config.model, config.verifier_base_url
+        model = open_for_run(config, settings.workspace, budget, named, base_url=url)
+    elif isinstance(first, _Rules):
+        model = open_for_run(config, settings.workspace, budget)
+    else:
+        model = first
+    return Verifier(model, plan.prompts, config)
+
+
+def _note_prompts(run: runs.Run, plan: GeneratePlan, names: Sequence[str]) -> None:
+    for name in names:
         prompt = plan.prompts[name]
         origin = "bundled" if prompt.path.parent == FOLDER else "path"
         run.add_plugin("prompt", name, origin, prompt.sha256)
-    return model
 
 
 def _record_unit(
@@ -176,7 +202,10 @@ def _record_unit(
     drafts = drafted.questions if stream == "questions" else drafted.examples
     kept = _first_asked(drafts, earlier, passages, drafted)
     values = {"dropped_by_chunk": dict(drafted.by_chunk), "tried": list(passages)}
-    run.record(unit, {stream: kept}, drafted.dropped, totals=drafted.totals, values=values)
+    records: dict[str, Sequence[Record]] = {stream: kept}
+    if drafted.verdicts:
+        records["verdicts"] = drafted.verdicts
+    run.record(unit, records, drafted.dropped, totals=drafted.totals, values=values)
 
 
 def _first_asked(
