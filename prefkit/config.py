@@ -593,8 +593,10 @@ class AnnotateConfig(StageConfig):
     annotators: tuple[str, ...] = Field((), description="User names; made when they are new.")
     overlap: int | None = Field(None, ge=1, description="Submitted answers a record; 1 when unset.")
     suggest: str | None = Field(None, description="Judgments to fill in beforehand: run or @stage.")
-    order: Literal["random", "active", "source"] = Field(
-        "random", description="Suggested order; active: what the judge is unsure of first."
+    order: Literal["random", "active", "confidence", "source"] = Field(
+        "random",
+        description="Suggested order; active: what the judge is unsure of first; confidence: "
+        "examples that `generate` is least sure of first.",
     )
     judged: str | None = Field(None, description="Judgments for the active order, if not suggest.")
     attention_share: float = Field(

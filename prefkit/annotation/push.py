@@ -279,6 +279,7 @@ def _card(plan: PushPlan, run: Run, links: Mapping[str, str]) -> str:
     config = plan.config
     orders = {
         "active": "what the judge is unsure of first",
+        "confidence": "what there is least to say for first",
         "random": "at random",
         "source": "as in the source",
     }

@@ -1,7 +1,7 @@
 """What is pushed: candidates or examples of a run, with passages and judges' opinions."""
 
 import dataclasses
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prefkit.annotation import doubt
@@ -75,7 +75,8 @@ def read_sources(
             hint="`prefkit runs show` lists what a run holds. Files of candidates need "
             "`--examples SOURCE`.",
         )
-    made, opinions, more = _opinions(source, made, loaded, config, workspace)
+    doubts = _unsure_of(source, examples.records) if config.order == "confidence" else {}
+    made, opinions, more = _opinions(source, made, loaded, config, workspace, doubts)
     files = tuple(_content(path, workspace) for path in loaded.files)
     return Sources(loaded, made, opinions, (*inputs, *more, *files))
 
@@ -126,8 +127,35 @@ def _chunks(
     return {}, ()
 
 
+def _unsure_of(source: str, examples: Iterable[Example]) -> dict[str, float]:
+    """How little there is to say for each example, from 0 to 1.
+
+    Raises:
+        PrefkitError: None of them says.
+    """
+    found: dict[str, float] = {}
+    for example in examples:
+        try:
+            value = float(example.metadata.get("confidence", ""))
+        except ValueError:
+            continue
+        if 0 <= value <= 1:
+            found[example.id] = 1 - value
+    if not found:
+        raise PrefkitError(
+            f"{source}: no example has a `confidence` in its metadata from 0 to 1.",
+            hint="`prefkit generate` writes one; for other sets push with `--order random`.",
+        )
+    return found
+
+
 def _opinions(
-    source: str, made: Made, loaded: LoadedLayout, config: AnnotateConfig, workspace: Workspace
+    source: str,
+    made: Made,
+    loaded: LoadedLayout,
+    config: AnnotateConfig,
+    workspace: Workspace,
+    doubts: Mapping[str, float],
 ) -> tuple[Made, Mapping[str, list[Judgment]], tuple[Input, ...]]:
     """Tasks in the suggested order and, when asked for, what judges say of them."""
     inputs: tuple[Input, ...] = ()
@@ -140,7 +168,6 @@ def _opinions(
             )
         found = load_records(config.suggest, "judgments", Judgment, workspace)
         opinions, inputs = doubt.by_prompt(found.records), found.inputs
-    doubts: Mapping[str, float] = {}
     if config.order == "active":
         judged = config.judged or config.suggest or source
         if lacks(judged, "judgments", workspace):

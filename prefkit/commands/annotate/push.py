@@ -21,8 +21,8 @@ def names(_context: click.Context, _option: click.Parameter, value: str | None) 
 @click.option("--suggest", metavar="SOURCE", help="Judgments to fill in beforehand, as @judge.")
 @click.option(
     "--order",
-    type=click.Choice(["random", "active", "source"]),
-    help="Suggested order; active: what the judge is unsure of first.",
+    type=click.Choice(["random", "active", "confidence", "source"]),
+    help="Suggested order; active or confidence: what is least sure first.",
 )
 @click.option("--judged", metavar="SOURCE", help="Judgments for --order active.")
 @click.option(
