@@ -73,7 +73,8 @@ class _Making:
         self.budget = open_budget(plan.config, run, settings.workspace)
         self._plan, self._settings, self._run = plan, settings, run
         self._units = plan.units()
-        self._said: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._said: defaultdict[str, dict[str, str]] = defaultdict(dict)  # samples
+        self._kept = self._said if plan.chooser is None else defaultdict(dict)  # candidates
         self._open: tuple[str, ChatModel] | None = None
 
     def work_on(self, names: Sequence[str]) -> Iterator[tuple[str, Sampled]]:
@@ -102,9 +103,9 @@ class _Making:
 
     def count(self, name: str) -> None:
         """Remember what the completions of a finished unit say."""
-        if self._units[name].step != "choose":
-            for prompt_id, text, candidate_id in said_by(self._made(name)):
-                self._said[prompt_id].setdefault(text, candidate_id)
+        said = self._said if self._units[name].step == "sample" else self._kept
+        for prompt_id, text, candidate_id in said_by(self._made(name)):
+            said[prompt_id].setdefault(text, candidate_id)
 
     def _samples_only(self, name: str) -> bool:
         return self._plan.chooser is not None and self._units[name].step == "sample"
@@ -137,7 +138,7 @@ class _Making:
         if model is None:
             raise ValueError(f"a {unit.step} unit needs a model")
         if unit.step == "revise":
-            return revise(needed, unit.examples, model, plan, self._said)
+            return revise(needed, unit.examples, model, plan, self._kept)
         return complete(unit.examples, model, unit.model, plan, self._said)
 
     def _calls(self, unit: Unit) -> float:

@@ -48,6 +48,13 @@ AROUND: Final = re.compile(
     r"answer)\**:\**)\s*|\s*</answer>\s*$",
     re.IGNORECASE,
 )
+# A revision that speaks of the task rather than the subject, in English.
+OF_THE_TASK: Final = re.compile(
+    r"\b(?:the|this|my) (?:revised|original|previous|earlier|new) (?:answer|text|version)\b"
+    r"|\b(?:the|this) (?:critique|criticism|principle)\b"
+    r"|\b(?:according to|in|from) the (?:passage|text|context)\b",
+    re.IGNORECASE,
+)
 RULES: Final = {"malformed": "empty", "truncated": "truncated", "refusal": "refused"}
 
 
@@ -237,6 +244,10 @@ def _problem(task: _Task, reply: Reply) -> tuple[str, str] | None:
     refused: Refused | None = refuse_answer(reply.text, reply.finish_reason)
     if refused and not (refused.rule == "refusal" and task.example.kind == NOWHERE):
         return f"revision-{RULES.get(refused.rule, refused.rule)}", refused.detail
-    if text_key(reply.text) == text_key(text_of(task.original.completion)):
+    before = text_of(task.original.completion)
+    if text_key(reply.text) == text_key(before):
         return "revision-unchanged", reply.text
+    spoken = OF_THE_TASK.search(reply.text)
+    if spoken and spoken[0].casefold() not in before.casefold():
+        return "revision-of-the-task", f"`{spoken[0]}`: {reply.text}"
     return None

@@ -9,15 +9,15 @@ import pytest
 from handled import choice, dropped, fenced_in, generate, planned, read, sample
 
 from prefkit import runs
-from prefkit.config import JudgeConfig, PairsConfig
+from prefkit.config import CandidatesConfig, JudgeConfig, PairsConfig
 from prefkit.errors import PrefkitError
-from prefkit.generation.candidates import run_candidates
+from prefkit.generation.candidates import plan_candidates, run_candidates
 from prefkit.generation.constitution import read_constitution
 from prefkit.generation.prompting import load_prompts
 from prefkit.judging.run import plan_judge, run_judge
 from prefkit.pairs import plan_pairs, run_pairs
-from prefkit.records import PreferencePair, text_of
-from prefkit.storage import read_records
+from prefkit.records import Example, PreferencePair, text_of, user
+from prefkit.storage import read_records, write_jsonl
 
 BOOK = {"contexts": ("closed-book",), "constitution": "domain"}
 
@@ -76,6 +76,7 @@ REVISIONS = {
         lambda text: choice(f"{text} litres, whi", finish_reason="length"),
         "revision-truncated",
     ),
+    "task": (lambda text: f"{text} mends the original answer.", "revision-of-the-task"),
     "loop": (lambda text: "the engine burns fuel " * 20, "revision-degenerate"),
 }
 
@@ -203,6 +204,68 @@ def test_only_the_best_are_revised_each_by_the_model_that_wrote_it(
     for one in revised:
         assert one.model.split("[")[0] == found[one.metadata["original"]].model.split("[")[0]
     assert {one.model.split("[")[0] for one in revised} == {"tiny", "other"}
+
+
+def test_a_revision_that_says_what_was_not_chosen_is_a_candidate_of_its_own(
+    generated, workspace, chat_server
+):
+    def reply(asked):
+        if "The answer so far:" in asked.text:
+            return "The worst."
+        if "this principle" in asked.text:
+            return "It is vague."
+        return choice(
+            *(
+                ("The worst.", [-9.0])
+                if asked.number % 4 == 0
+                else (f"Say {asked.body['seed']}", [-1.0])
+            )
+        )
+
+    chat_server.reply = reply
+    fields = {"best_of": 4, "keep": 1, "by": "logprob", "concurrency": 1, **BOOK}
+    run = sample(workspace, chat_server, **fields)
+    assert any("The worst." in drop.detail for drop in dropped(run, "not-best"))
+    ids = {one.id for one in read(run, "candidates")}
+    judgments = read(run, "judgments")
+    assert judgments
+    assert all(set(one.ranks or ()) <= ids for one in judgments)
+
+
+def test_many_units_in_flight_are_interrupted_and_end_with_the_same_bytes(
+    workspace, chat_server, tmp_path, monkeypatch
+):
+    chat_server.reply = critic
+    asked = [Example(prompt=user(f"How much, number {n}?"), reference="Four.") for n in range(40)]
+    write_jsonl(tmp_path / "own.jsonl", asked)
+    fields = {
+        **{"model": "openai:tiny", "base_url": chat_server.url, "probe": False},
+        **{"models": ("openai:other",), "best_of": 4, "keep": 2, **BOOK},
+    }
+    monkeypatch.setenv("OPENAI_BASE_URL", chat_server.url)
+    plan = plan_candidates(str(tmp_path / "own.jsonl"), CandidatesConfig(**fields), workspace)
+    assert len(plan.units()) == 15
+    record, done = runs.Run.record, []
+
+    def interrupted(self, unit, *args, **kwargs):
+        if len(done) in (4, 8, 13) and done[-1] != "again":
+            done.append("again")
+            raise KeyboardInterrupt
+        done.append(unit)
+        record(self, unit, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "record", interrupted)
+        resume = None
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                run_candidates(plan, runs.Settings(workspace, resume=resume))
+            resume = "last"
+    resumed = run_candidates(plan, runs.Settings(workspace, resume="last"))
+    whole = run_candidates(plan, runs.Settings(workspace))
+    assert resumed.manifest.resumed == 3
+    for name in ("data/candidates.jsonl", "data/judgments.jsonl", "dropped.jsonl"):
+        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes()
 
 
 @pytest.mark.parametrize(
