@@ -4,6 +4,7 @@ import pytest
 from handled import choice, generate, planned, read, sample
 
 from prefkit import runs
+from prefkit.cli import main
 from prefkit.config import CandidatesConfig
 from prefkit.errors import PrefkitError
 from prefkit.generation.candidates import cells_of, plan_candidates, run_candidates
@@ -155,3 +156,27 @@ def test_candidates_written_before_there_were_log_probabilities_are_read(tmp_pat
     path = tmp_path / "old.jsonl"
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert list(read_records(path, Candidate)) == [made]
+
+
+def test_every_option_reaches_the_plan_from_the_command_line(
+    generated, workspace, chat_server, tmp_path, capsys
+):
+    brief, kind = files(tmp_path, brief="Be brief.", kind="Be kind.")
+    options = ["--system", brief, "--system", kind, "--logprobs", "--best-of", "8", "--keep", "2"]
+    options += ["--by", "helpfulness", "--by-model", "openai:big", "--constitution", "domain"]
+    with pytest.raises(SystemExit) as ended:
+        main(["candidates", "@generate", "--model", "openai:tiny", *options, "--dry-run"])
+    assert not ended.value.code
+    said = json.loads(capsys.readouterr().out)
+    told = {
+        **{"systems": [brief, kind], "logprobs": True, "best_of": 8, "keep": 2},
+        **{"by": "helpfulness", "by_model": "openai:big", "constitution": "domain"},
+    }
+    assert said["config"] | told == said["config"]
+    prompts = said["counts"]["prompts"]
+    assert said["expected"]["calls"] == prompts * (8 + 2 * 16 + 2 * 2)
+    assert said["expected"]["candidates_at_most"] == 4 * prompts
+    with pytest.raises(SystemExit) as ended:
+        main(["candidates", "@generate", "--keep", "2", "--dry-run"])
+    assert ended.value.code == 1
+    assert "--best-of 8" in capsys.readouterr().err
