@@ -58,3 +58,13 @@ def fenced_in(text, name):
     """What stands between the marks `name` of a prompt."""
     found = re.search(rf"<{name}>\n(.*?)\n</{name}>", text, re.DOTALL)
     return found[1] if found else ""
+
+
+def critic(asked):
+    """Answers, finds fault with what ends in an even digit, and mends it."""
+    if "The answer so far:" in asked.text:
+        return f"Revised answer: {fenced_in(asked.text, 'answer')} litres."
+    if "The answer should keep to this principle" in asked.text:
+        even = fenced_in(asked.text, "answer")[-1] in "02468"
+        return "The unit is missing." if even else "NO CHANGE"
+    return f"{asked.body['seed']}"

@@ -1,23 +1,15 @@
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
-from handled import choice, dropped, fenced_in, generate, planned, read, sample
+from handled import choice, critic, dropped, fenced_in, generate, planned, read, sample
 
 from prefkit import runs
-from prefkit.config import CandidatesConfig, JudgeConfig, PairsConfig
+from prefkit.config import JudgeConfig, PairsConfig
 from prefkit.errors import PrefkitError
-from prefkit.generation.candidates import plan_candidates, run_candidates
 from prefkit.generation.constitution import read_constitution
 from prefkit.generation.prompting import load_prompts
 from prefkit.judging.run import plan_judge, run_judge
 from prefkit.pairs import plan_pairs, run_pairs
-from prefkit.records import Example, PreferencePair, text_of, user
-from prefkit.storage import read_records, write_jsonl
+from prefkit.records import PreferencePair, text_of
+from prefkit.storage import read_records
 
 BOOK = {"contexts": ("closed-book",), "constitution": "domain"}
 
@@ -25,16 +17,6 @@ BOOK = {"contexts": ("closed-book",), "constitution": "domain"}
 @pytest.fixture
 def generated(documents, workspace, scripted, monkeypatch):
     return generate(documents, workspace, scripted(), monkeypatch)
-
-
-def critic(asked):
-    """Answers, finds fault with what ends in an even digit, and mends it."""
-    if "The answer so far:" in asked.text:
-        return f"Revised answer: {fenced_in(asked.text, 'answer')} litres."
-    if "The answer should keep to this principle" in asked.text:
-        even = fenced_in(asked.text, "answer")[-1] in "02468"
-        return "The unit is missing." if even else "NO CHANGE"
-    return f"{asked.body['seed']}"
 
 
 def test_a_completion_is_criticised_revised_and_preferred_in_its_new_form(
@@ -232,42 +214,6 @@ def test_a_revision_that_says_what_was_not_chosen_is_a_candidate_of_its_own(
     assert all(set(one.ranks or ()) <= ids for one in judgments)
 
 
-def test_many_units_in_flight_are_interrupted_and_end_with_the_same_bytes(
-    workspace, chat_server, tmp_path, monkeypatch
-):
-    chat_server.reply = critic
-    asked = [Example(prompt=user(f"How much, number {n}?"), reference="Four.") for n in range(40)]
-    write_jsonl(tmp_path / "own.jsonl", asked)
-    fields = {
-        **{"model": "openai:tiny", "base_url": chat_server.url, "probe": False},
-        **{"models": ("openai:other",), "best_of": 4, "keep": 2, **BOOK},
-    }
-    monkeypatch.setenv("OPENAI_BASE_URL", chat_server.url)
-    plan = plan_candidates(str(tmp_path / "own.jsonl"), CandidatesConfig(**fields), workspace)
-    assert len(plan.units()) == 15
-    record, done = runs.Run.record, []
-
-    def interrupted(self, unit, *args, **kwargs):
-        if len(done) in (4, 8, 13) and done[-1] != "again":
-            done.append("again")
-            raise KeyboardInterrupt
-        done.append(unit)
-        record(self, unit, *args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runs.Run, "record", interrupted)
-        resume = None
-        for _ in range(3):
-            with pytest.raises(KeyboardInterrupt):
-                run_candidates(plan, runs.Settings(workspace, resume=resume))
-            resume = "last"
-    resumed = run_candidates(plan, runs.Settings(workspace, resume="last"))
-    whole = run_candidates(plan, runs.Settings(workspace))
-    assert resumed.manifest.resumed == 3
-    for name in ("data/candidates.jsonl", "data/judgments.jsonl", "dropped.jsonl"):
-        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes()
-
-
 @pytest.mark.parametrize(
     ("name", "text", "principles"),
     [
@@ -307,54 +253,3 @@ def test_our_constitution_is_copied_and_edited_like_a_prompt(
     assert plan.constitution is not None
     assert plan.constitution.principles == ("Name the engine.",)
     assert plan.constitution.source == "path"
-
-
-KILLED = """
-import os, signal, sys
-sys.path[:0] = {paths!r}
-import prefkit.chat.endpoint
-from prefkit.config import CandidatesConfig
-from prefkit.generation.candidates import plan_candidates, run_candidates
-from prefkit.runs import Run, Settings
-from prefkit.workspace import Workspace
-
-record, done = Run.record, []
-
-def dying(self, unit, *args, **kwargs):
-    if len(done) == {units}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    done.append(unit)
-    record(self, unit, *args, **kwargs)
-
-Run.record = dying
-space = Workspace.find()
-plan = plan_candidates("@generate", CandidatesConfig(**{config!r}), space)
-run_candidates(plan, Settings(space))
-"""
-
-
-@pytest.mark.parametrize("units", [1, 2])
-def test_killed_before_each_step_and_resumed_gives_the_same_bytes_and_pays_once(
-    generated, workspace, chat_server, units
-):
-    chat_server.reply = critic
-    fields = {
-        **{"model": "openai:tiny", "base_url": chat_server.url, "probe": False},
-        **{"best_of": 6, "keep": 3, "constitution": "domain"},
-    }
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    script = textwrap.dedent(KILLED.format(units=units, config=fields, paths=paths))
-    environment = {k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=workspace.root, check=False, env=environment
-    )
-    assert done.returncode == -signal.SIGKILL
-    plan = planned(workspace, chat_server, **fields)
-    resumed = run_candidates(plan, runs.Settings(workspace, resume="last"))
-    asked = len(chat_server.asked)
-    assert len({str(one.body) for one in chat_server.asked}) == asked  # nothing was paid twice
-    whole = run_candidates(plan, runs.Settings(workspace))
-    assert resumed.manifest.resumed == 1
-    for name in ("data/candidates.jsonl", "data/judgments.jsonl", "dropped.jsonl"):
-        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes()
-    assert len(plan.units()) == 3
