@@ -9,7 +9,12 @@ from test_train_losses import config_for, metrics, train, train_lines
 from prefkit.config import TrainConfig
 from prefkit.errors import PrefkitError
 
-pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.usefixtures("in_float32"),
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.timeout(600),
+]
 
 
 def logits(model, tokenizer):

@@ -11,7 +11,12 @@ from prefkit.runs import Settings
 from prefkit.training.methods import METHODS, config_keys, trl_classes
 from prefkit.training.run import plan_train, run_train
 
-pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.usefixtures("in_float32"),
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.timeout(600),
+]
 
 STEPS = 3
 LORA = {"r": 8, "lora_alpha": 16}
