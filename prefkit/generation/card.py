@@ -8,6 +8,7 @@ from prefkit.generation.coverage_page import document_rows
 from prefkit.generation.diversity_page import diversity
 from prefkit.generation.kinds import NOWHERE
 from prefkit.generation.reported import Reported
+from prefkit.generation.trust.told import trust
 
 _DOCUMENTS = 30  # that the card names
 
@@ -80,7 +81,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-PARTS: tuple[Callable[[Reported], str], ...] = (about, kinds, coverage, diversity)
+PARTS: tuple[Callable[[Reported], str], ...] = (about, kinds, coverage, diversity, trust)
 
 
 def card_text(reported: Reported) -> str:

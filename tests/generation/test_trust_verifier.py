@@ -200,6 +200,7 @@ def test_a_verifier_drops_what_it_refuses_and_keeps_the_unscored_apart(run):
     assert "verify" in [plugin["name"] for plugin in done.manifest.plugins]
     by_word = {e.metadata["verifier"]: float(e.metadata["confidence"]) for e in read["examples"]}
     assert by_word["unscored"] < by_word["yes"]
+    assert "| verify | 2 | 1 | 2 | 67% (" in (done.path / "README.md").read_text()
 
 
 @pytest.mark.parametrize(("what", "kept"), [("flag", 5), ("drop", 4)])

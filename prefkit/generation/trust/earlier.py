@@ -3,11 +3,14 @@
 Near are two questions whose word shingles have a Jaccard similarity of the threshold or more and
 that state the same facts (`cleaning.facts`): "two days before" and "three days before" are two
 questions. Whether two are near depends on them alone, and questions come in the order of the plan,
-so a run that was killed and resumed refuses the same ones.
+so a run that was killed and resumed refuses the same ones. Where thousands of questions are alike
+in all but a fact, the most alike of the first ones are compared, not all.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from prefkit.cleaning.facts import same_facts
 from prefkit.generation.grounding import words
@@ -15,6 +18,9 @@ from prefkit.manifest import Input
 from prefkit.reading import load_records
 from prefkit.records import Example, text_of
 from prefkit.workspace import Workspace
+
+HELD: Final = 256  # questions, the first ones, that are held under what they share
+COMPARED: Final = 64  # of those, the ones that share most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +71,9 @@ class Earlier:
             self._known.add((record_id, text))
             self._by_words.setdefault(_words(text), place)
             for key in keys:
-                self._by_key.setdefault(key, []).append(place)
+                held = self._by_key.setdefault(key, [])
+                if len(held) < HELD:
+                    held.append(place)
 
     def find(self, text: str) -> Before | None:
         """The earlier question that a text repeats most nearly, the first of several."""
@@ -74,8 +82,9 @@ class Earlier:
         if (same := self._by_words.get(_words(text))) is not None:
             return Before(self._ids[same], self._texts[same], 1.0)
         keys = self._keys([text])[0]
-        places = sorted({place for key in keys for place in self._by_key.get(key, ())})
-        places = [place for place in places if same_facts(text, self._texts[place])]
+        shared = Counter(place for key in keys for place in self._by_key.get(key, ()))
+        likely = sorted(shared, key=lambda place: (-shared[place], place))[:COMPARED]
+        places = sorted(place for place in likely if same_facts(text, self._texts[place]))
         if not places:
             return None
         import numpy as np
