@@ -2,8 +2,9 @@
 
 Long records are 5 to 9 real sentences (40 words and more); 74 % are new, 10 % exact copies, 12 %
 copies with 0 to 16 % of the words changed, 4 % share every second sentence with another: no
-duplicates, but hard to tell. Short records are two windows of 6 to 8 words each; 80 % are new, 20 %
-copies with at most one word changed. The same environment gives the same corpus.
+duplicates, but hard to tell. Short records are 12 to 16 words of these sentences, each drawn by
+itself, so that unlike records stay unlike however many there are; 80 % are new, 20 % copies with at
+most one word changed. The same environment gives the same corpus.
 """
 
 import ast
@@ -117,8 +118,7 @@ def _short(
     recent: list[str] = []
     for number in range(size):
         if number < 100 or rng.random() < 0.8:
-            begins = (int(rng.random() * (len(words) - 8)) for _ in range(2))
-            text = " ".join(" ".join(words[at : at + rng.choice((6, 7, 8))]) for at in begins)
+            text = " ".join(rng.choices(words, k=rng.randint(12, 16)))
         else:
             original = rng.randrange(max(0, number - REACH), number)
             changed = recent[original % REACH].split()
