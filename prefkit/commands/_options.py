@@ -1,6 +1,7 @@
 """Options that stages share, and what happens around every stage."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,6 +103,15 @@ def run_options(command: Command) -> Command:
     for option in reversed(_SHARED):
         wrapped = option(wrapped)
     return wrapped
+
+
+def results_in(file: str) -> Callable[[Any], dict[str, Any]]:  # of a Run
+    """What `--json` adds to a run's manifest: the results in one of its JSON files."""
+
+    def results(run: Any) -> dict[str, Any]:
+        return {"results": json.loads((run.path / file).read_text(encoding="utf-8"))}
+
+    return results
 
 
 def engine_options(command: Command) -> Command:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prefkit.commands._options import RunOptions, engine_options, run_options
+from prefkit.commands._options import RunOptions, engine_options, results_in, run_options
 
 
 @click.command("audit")
@@ -58,9 +58,7 @@ def command(
     from prefkit.audit.run import PAGE, RESULTS, plan_audit, run_audit
     from prefkit.errors import EXIT_BELOW_BAR, EXIT_DONE
 
-    def results(run: Any) -> dict[str, Any]:  # of a Run
-        return {"results": json.loads((run.path / RESULTS).read_text(encoding="utf-8"))}
-
+    results = results_in(RESULTS)
     run = options.execute(
         plan_audit,
         run_audit,

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prefkit.commands._options import RunOptions, engine_options, run_options
+from prefkit.commands._options import RunOptions, engine_options, results_in, run_options
 
 
 @click.command("leakage")
@@ -52,17 +52,13 @@ def command(
     prefkit leakage @clean
     prefkit leakage @pairs --against gsm8k=gsm8k.jsonl --against mmlu.csv --field question
     """
-    import json
-
     from prefkit import console
     from prefkit.errors import EXIT_BELOW_BAR, EXIT_DONE, EXIT_NEED_DATA
     from prefkit.leakage.run import RESULTS, plan_leakage, run_leakage
 
     flags["against"], flags["field"] = flags["against"] or None, flags["field"] or None
 
-    def results(run: Any) -> dict[str, Any]:  # of a Run
-        return {"results": json.loads((run.path / RESULTS).read_text(encoding="utf-8"))}
-
+    results = results_in(RESULTS)
     run = options.execute(
         plan_leakage,
         run_leakage,
